@@ -1,0 +1,70 @@
+"""Ingest: land, read and load, put together for one feed. What the ingest DAGs and `anchorspend ingest` both run."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+
+from anchorspend import land, load, warehouse
+from anchorspend.contract import Institution
+
+
+def waiting(connection: psycopg.Connection, institution: Institution) -> list[str]:
+    """The feeds with a file that is not landed, or landed and not loaded."""
+    return [
+        feed_id
+        for feed_id in institution.feeds
+        if land.unlanded(connection, institution, feed_id) or load.is_pending(connection, institution, feed_id)
+    ]
+
+
+def land_feed(institution: Institution, feed_id: str) -> Iterator[land.Landed]:
+    """Land every new file of a feed, one after the other."""
+    with warehouse.connect(autocommit=True) as connection:
+        for found in land.unlanded(connection, institution, feed_id):
+            yield land.land(connection, institution.id, feed_id, found)
+
+
+def load_feed(
+    institution: Institution, feed_id: str, progress: Callable[[str, int], None] = lambda file, lines: None
+) -> Iterator[load.Batch]:
+    """Load every landed file of a feed that is not loaded yet, one batch each, oldest first."""
+    with warehouse.connect(autocommit=True) as connection:
+        for file_id, _ in load.is_pending(connection, institution, feed_id):
+            batch = _load_file(connection, institution, feed_id, file_id, progress)
+            if batch:
+                yield batch
+
+
+def ingest_file(
+    institution: Institution,
+    feed_id: str,
+    path: Path,
+    progress: Callable[[str, int], None] = lambda file, lines: None,
+) -> tuple[land.Landed, load.Batch | None]:
+    """Land and load one file a person names; the batch is None when these bytes were loaded before."""
+    found = land.found_at(path, institution.feeds[feed_id])
+    with warehouse.connect(autocommit=True) as connection:
+        landed = land.land(connection, institution.id, feed_id, found)
+        return landed, _load_file(connection, institution, feed_id, landed.file_id, progress)
+
+
+def _load_file(
+    connection: psycopg.Connection,
+    institution: Institution,
+    feed_id: str,
+    file_id: int,
+    progress: Callable[[str, int], None],
+) -> load.Batch | None:
+    name, sha256, control = connection.execute(
+        "select name, sha256, control_sha256 from landing.file where file_id = %s", [file_id]
+    ).fetchone()  # type: ignore[misc]  # the caller has the id from this table
+    with ExitStack() as files:
+        source = load.Source(
+            file_id,
+            name,
+            files.enter_context(land.open_landed(sha256)),
+            files.enter_context(land.open_landed(control)) if control else None,
+        )
+        return load.load(connection, institution, feed_id, source, lambda lines: progress(name, lines))

@@ -1,0 +1,295 @@
+"""Load: the lines of one landed file become one batch, reconciled, in one transaction.
+
+Everything of a batch commits together, so a load killed at any moment leaves nothing, and running it again leaves one
+counted copy. The same file under the same layout is loaded once; a layout put right reads the file anew.
+"""
+
+import csv
+import gc
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from typing import BinaryIO
+
+import psycopg
+from psycopg import sql
+
+from anchorspend.contract import Feed, Institution, Layout, Period, PublishedTotals, SidecarTotal
+from anchorspend.errors import UserError
+from anchorspend.kinds import Kind
+from anchorspend.read import Held, Part, Reading, read
+
+_PENNY = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A landed file to load: its registration, its bytes, and those of its control total."""
+
+    file_id: int
+    name: str
+    data: BinaryIO
+    control: BinaryIO | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What became of a file. `status` is `loaded` or `refused`, with the reason; counts are None when it was not read."""
+
+    batch_id: int
+    file: str
+    status: str
+    reason: str | None = None
+    lines_read: int | None = None
+    lines_quarantined: int | None = None
+    amount_read: Decimal | None = None
+
+
+def load(
+    connection: psycopg.Connection,
+    institution: Institution,
+    feed_id: str,
+    source: Source,
+    progress: Callable[[int], None] = lambda lines: None,
+) -> Batch | None:
+    """Read a landed file into `raw`, reconcile it, and say so in `ops.batch`; None when that was done before.
+
+    A file that is not as agreed, does not reconcile or has too large a share in quarantine becomes a refused batch:
+    recorded with its reason and its quarantined lines, counted nowhere.
+    """
+    feed = institution.feeds[feed_id]
+    period, layout, problem = _terms(institution, feed, source.name)
+    with connection.transaction():
+        batch_id = _open_batch(connection, institution.id, feed_id, feed, source.file_id, period, layout)
+        if batch_id is None:
+            return None
+        try:
+            if problem or layout is None:
+                raise Held(problem or f"no layout starts by {period.label if period else source.name}; add one")
+            with connection.transaction(), _collector_paused():  # what a held file had already copied is rolled back
+                reading = read(source.data, feed, layout)
+                _copy(connection, batch_id, feed, reading, progress)
+            reason = _reconcile(connection, batch_id, feed, period, reading, source.control)
+        except Held as held:
+            reason = str(held)
+        return _close_batch(connection, batch_id, source.name, reason)
+
+
+def is_pending(connection: psycopg.Connection, institution: Institution, feed_id: str) -> list[tuple[int, str]]:
+    """Landed files (id, name) whose newest version has no batch under the layout in force, oldest first."""
+    rows = connection.execute(
+        """
+        select distinct on (name) file_id, name,
+            array(select layout_digest from ops.batch where batch.file_id = file.file_id)
+        from landing.file where institution_id = %s and feed_id = %s order by name, file_id desc
+        """,
+        [institution.id, feed_id],
+    ).fetchall()
+    feed = institution.feeds[feed_id]
+    return sorted((file_id, name) for file_id, name, done in rows if _digest(institution, feed, name) not in done)
+
+
+def _terms(institution: Institution, feed: Feed, name: str) -> tuple[Period | None, Layout | None, str | None]:
+    try:
+        period = feed.period_of(name, institution.financial_year_start)
+    except UserError as problem:
+        return None, None, str(problem)
+    return period, feed.layout_for(period), None
+
+
+def _digest(institution: Institution, feed: Feed, name: str) -> str:
+    period, layout, _ = _terms(institution, feed, name)
+    return layout.digest(feed) if layout else f"none:{period.label if period else feed.period}"
+
+
+def _open_batch(
+    connection: psycopg.Connection,
+    institution_id: str,
+    feed_id: str,
+    feed: Feed,
+    file_id: int,
+    period: Period | None,
+    layout: Layout | None,
+) -> int | None:
+    digest = layout.digest(feed) if layout else f"none:{period.label if period else feed.period}"
+    # Two loads of one file meet at the unique key: the second waits for the first, then finds its work done.
+    row = connection.execute(
+        """
+        insert into ops.batch (file_id, institution_id, feed_id, kind, layout_digest, status, vat_basis,
+            period_label, period_first, period_last)
+        values (%s, %s, %s, %s, %s, 'loading', %s, %s, %s, %s)
+        on conflict (file_id, layout_digest) do nothing returning batch_id
+        """,
+        [
+            *(file_id, institution_id, feed_id, feed.kind, digest, (layout and layout.vat) or feed.vat),
+            *((period.label, period.first, period.last) if period else (None, None, None)),
+        ],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _copy(
+    connection: psycopg.Connection, batch_id: int, feed: Feed, reading: Reading, progress: Callable[[int], None]
+) -> None:
+    """Stream the parts of a file into `raw.<kind>` and `raw.quarantine`; one part is copied while the next is read."""
+    with ThreadPoolExecutor(max_workers=1) as copier:
+        copied: Future[None] | None = None
+        for part in reading.parts:
+            if copied:
+                copied.result()
+            copied = copier.submit(_copy_part, connection, batch_id, feed, part)
+            progress(reading.lines)
+        if copied:
+            copied.result()
+    connection.execute(
+        "update ops.batch set encoding = %s, lines_read = %s, amount_read = %s where batch_id = %s",
+        [reading.encoding, reading.lines, reading.amount, batch_id],
+    )
+
+
+def _copy_part(connection: psycopg.Connection, batch_id: int, feed: Feed, part: Part) -> None:
+    fields = ["line_no", "sheet", "source_row", *feed.definition.fields]
+    good = zip([batch_id] * len(part.good), *(part.good[name] for name in fields), strict=True)
+    _copy_rows(connection, feed.kind, ["batch_id", *fields], good)
+    bad = (
+        (batch_id, one.line_no, one.sheet, one.source_row, one.amount, _json(one.problems), _json(one.cells))
+        for one in part.bad
+    )
+    columns = ["batch_id", "line_no", "sheet", "source_row", "amount", "problems", "cells"]
+    _copy_rows(connection, "quarantine", columns, bad)
+
+
+def _copy_rows(connection: psycopg.Connection, table: str, fields: list[str], rows: Iterable[tuple[object, ...]]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    if not text.tell():
+        return
+    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
+        sql.Identifier("raw", table), sql.SQL(", ").join(map(sql.Identifier, fields))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(text.getvalue())
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Lines are many small lists without cycles, and the cyclic collector would walk everything Airflow and pandas have
+    loaded again and again for nothing: a third of a load's time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _json(value: Sequence[object]) -> str:
+    plain = [asdict(one) if hasattr(one, "__dataclass_fields__") else one for one in value]
+    # PostgreSQL's jsonb has no NUL; its symbol says that one stood there.
+    return json.dumps(plain, ensure_ascii=False).replace("\\u0000", "␀")
+
+
+def _reconcile(
+    connection: psycopg.Connection,
+    batch_id: int,
+    feed: Feed,
+    period: Period | None,
+    reading: Reading,
+    control: BinaryIO | None,
+) -> str | None:
+    """Count the batch again in the database and compare with what was read and with the control total.
+
+    Returns the reason to refuse it, or None.
+    """
+    kind: Kind = feed.definition
+    counted = connection.execute(
+        sql.SQL(
+            """
+            update ops.batch set lines_loaded = good.lines, amount_loaded = good.amount,
+                lines_quarantined = bad.lines, amount_quarantined = bad.amount
+            from (select count(*) as lines, coalesce(sum({amount}), 0) as amount from {table}
+                    where batch_id = %(batch_id)s) as good,
+                (select count(*) as lines, coalesce(sum(amount), 0) as amount from raw.quarantine
+                    where batch_id = %(batch_id)s) as bad
+            where batch_id = %(batch_id)s
+            returning good.lines + bad.lines, good.amount + bad.amount, bad.lines
+            """
+        ).format(amount=sql.Identifier(kind.amount), table=sql.Identifier("raw", feed.kind)),
+        {"batch_id": batch_id},
+    ).fetchone()
+    assert counted
+    lines, amount, bad = counted
+    if (lines, amount) != (reading.lines, reading.amount):
+        return (
+            f"does not reconcile: {reading.lines:,} lines and £{reading.amount:,} were read, "
+            f"{lines:,} lines and £{amount:,} are in the database; report this as a fault of the reader"
+        )
+    if bad > feed.quarantine_limit * lines:
+        return (
+            f"{bad:,} of {lines:,} lines could not be read, over the limit of {feed.quarantine_limit:.1%}; "
+            f"see `anchorspend sql` on ops.quarantine with batch_id = {batch_id}, correct the layout or the file"
+        )
+    return _compare_control(connection, batch_id, feed, period, reading, control)
+
+
+def _compare_control(
+    connection: psycopg.Connection,
+    batch_id: int,
+    feed: Feed,
+    period: Period | None,
+    reading: Reading,
+    control: BinaryIO | None,
+) -> str | None:
+    expected_amount: Decimal | None = None
+    expected_lines: int | None = None
+    match feed.control_total:
+        case SidecarTotal() as sidecar if control is not None:
+            expected_amount, expected_lines = _sidecar(control, sidecar)
+        case PublishedTotals(published=published) if period and period.label in published:
+            expected_amount = published[period.label]
+    if expected_amount is None:
+        return None
+    connection.execute(
+        "update ops.batch set control_amount = %s, control_lines = %s where batch_id = %s",
+        [expected_amount, expected_lines, batch_id],
+    )
+    if reading.amount.quantize(_PENNY) != expected_amount:
+        return (
+            f"the file holds £{reading.amount.quantize(_PENNY):,} and its control total says £{expected_amount:,}, "
+            f"£{reading.amount.quantize(_PENNY) - expected_amount:,} apart; ask the publisher which is right"
+        )
+    if expected_lines is not None and reading.lines != expected_lines:
+        return f"the file holds {reading.lines:,} lines and its control total says {expected_lines:,}; ask the publisher"
+    return None
+
+
+def _sidecar(control: BinaryIO, contract: SidecarTotal) -> tuple[Decimal, int | None]:
+    """The figures of a control-total file: pounds, and lines where the contract names their column."""
+    text = control.read().decode("utf-8-sig", errors="replace")
+    rows = [row for row in csv.DictReader(io.StringIO(text), delimiter=contract.delimiter) if any(row.values())]
+    try:
+        (row,) = rows
+        amount = Decimal(row[contract.amount].replace(",", "").replace("£", "").strip())
+        return amount, int(row[contract.lines].replace(",", "")) if contract.lines else None
+    except (ValueError, KeyError, AttributeError, InvalidOperation):
+        raise Held(
+            f"the control-total file cannot be read: it must hold one row with {contract.amount!r}"
+            f"{f' and {contract.lines!r}' if contract.lines else ''}"
+        ) from None
+
+
+def _close_batch(connection: psycopg.Connection, batch_id: int, name: str, reason: str | None) -> Batch:
+    row = connection.execute(
+        """
+        update ops.batch set status = %s, reason = %s, finished_at = clock_timestamp() where batch_id = %s
+        returning lines_read, lines_quarantined, amount_read
+        """,
+        ["refused" if reason else "loaded", reason, batch_id],
+    ).fetchone()
+    assert row
+    return Batch(batch_id, name, "refused" if reason else "loaded", reason, *row)

@@ -1,0 +1,112 @@
+"""A file as sheets of rows of cells, row by row, whatever its format: memory does not grow with the file."""
+
+import codecs
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from anchorspend.contract import Layout
+from anchorspend.errors import UserError
+from anchorspend.read.values import from_workbook
+
+_LONGEST_CELL = 1 << 20
+_BLOCK = 1 << 20
+
+
+class Held(UserError):
+    """A file that is held whole: nothing of it is counted until the file or the contract is put right."""
+
+
+@dataclass
+class Sheet:
+    """One table of a file. `rows` yields the row's number as a spreadsheet shows it, from 1, and its cells."""
+
+    name: str | None
+    rows: Iterator[tuple[int, list[str]]]
+
+
+def open_tables(file: BinaryIO, layout: Layout) -> tuple[str | None, Iterator[Sheet]]:
+    """The encoding (None for workbooks) and the sheets of a file. Raises `Held` when it is not what the layout says."""
+    start = file.read(1024)
+    file.seek(0)
+    _refuse_impostor(start, layout.format)
+    if layout.format == "xlsx":
+        return None, _workbook(file, layout)
+    encoding = detect_encoding(file) if layout.encoding == "detect" else layout.encoding
+    file.seek(0)
+    return encoding, iter([Sheet(None, _csv_rows(file, encoding, layout.delimiter))])
+
+
+def _refuse_impostor(start: bytes, format_name: str) -> None:
+    is_zip, is_ole = start.startswith(b"PK\x03\x04"), start.startswith(b"\xd0\xcf\x11\xe0")
+    if not start.strip():
+        raise Held("the file is empty; ask the publisher for it again")
+    if re.match(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml)", start, re.IGNORECASE):
+        raise Held("this is a web page, not a data file; check the address it was fetched from")
+    if format_name == "csv" and (is_zip or is_ole):
+        raise Held("this is a workbook or a zip, though the contract says CSV; set `format: xlsx` or ask for CSV")
+    if format_name == "xlsx" and not is_zip:
+        raise Held("this is not an XLSX workbook; set `format: csv` if it is text, or have it saved as XLSX")
+
+
+def detect_encoding(file: BinaryIO) -> str:
+    """UTF-16 by its mark, UTF-8 where every byte is valid, else cp1252, or Latin-1 for bytes cp1252 has not."""
+    start = file.read(4)
+    file.seek(0)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for encoding in ("utf-8-sig", "cp1252"):
+        decoder = codecs.getincrementaldecoder(encoding)()
+        file.seek(0)
+        try:
+            while block := file.read(_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"
+
+
+def _csv_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    previous = csv.field_size_limit(_LONGEST_CELL)
+    number = 0
+    # Detached, not closed: the caller opened the file.
+    wrapper = io.TextIOWrapper(file, encoding=encoding, newline="")
+    try:
+        for number, row in enumerate(csv.reader(wrapper, delimiter=delimiter), start=1):
+            yield number, row
+    except csv.Error as problem:
+        what = f"a quote that is never closed or a cell over {_LONGEST_CELL:,} characters" if "limit" in str(problem) else problem
+        raise Held(f"row {number + 1}: {what}; put the row right") from None
+    except UnicodeError as problem:
+        raise Held(
+            f"row {number + 1}: not {encoding}: {problem}; declare the right `encoding`, or `detect`"
+        ) from None
+    finally:
+        wrapper.detach()
+        csv.field_size_limit(previous)
+
+
+def _workbook(file: BinaryIO, layout: Layout) -> Iterator[Sheet]:
+    try:
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as problem:
+        raise Held(f"the workbook cannot be opened: {problem}; open it in a spreadsheet and save it again") from None
+    names = [name for name in book.sheetnames if re.fullmatch(layout.sheets, name)]
+    if not names:
+        raise Held(f"no sheet fits `sheets: {layout.sheets}`; the workbook has {', '.join(book.sheetnames)}")
+    for name in names:
+        sheet = book[name]
+        # A read-only sheet believes the size its writer stated, which is often one cell.
+        sheet.reset_dimensions()
+        yield Sheet(
+            name, ((number, [from_workbook(c) for c in row]) for number, row in enumerate(sheet.values, start=1))
+        )

@@ -1,0 +1,124 @@
+"""One cell to one typed value. Each function raises `ValueError` with a reason for people.
+
+Money is exact decimal, never floating point, and is kept as finely as it was published: some ledgers hold fractions of
+a penny, and rounding each line would move the total.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+# Pounds as ledgers write them: £1,234.50  (1,234.50)  -£12  £-12  12.00-  1234.5
+_PLAIN = re.compile(r"-?[0-9]{1,13}(\.[0-9]{1,2})?")
+_MONEY = re.compile(
+    r"(?P<open>\()?(?P<sign>[-+])?£?(?P<sign2>[-+])?"
+    r"(?P<digits>([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?|\.[0-9]+)(?P<trail>-)?(?P<close>\))?"
+)
+_SHORTENED = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]{1,3}")
+_FLAGS = {"y": "t", "yes": "t", "true": "t", "1": "t", "n": "f", "no": "f", "false": "f", "0": "f"}
+_PENNY = Decimal("0.01")
+_NOISE = Decimal("0.000001")  # what binary floating point in a spreadsheet leaves behind, far below a penny
+_LARGEST = Decimal(10) ** 13
+_EARLIEST, _LATEST = 1990, 2100
+
+
+def money(cell: str) -> Decimal:
+    """Pounds.
+
+    Accepts £, spaces, thousands commas, brackets, and a minus before, after or behind the £. Refuses digits grouped
+    wrongly, two signs, and a number a spreadsheet shortened (`1.2E+05`).
+    """
+    if _PLAIN.fullmatch(cell):
+        return Decimal(cell)
+    text = "".join(cell.split())
+    found = _MONEY.fullmatch(text)
+    if not found or bool(found["open"]) != bool(found["close"]):
+        return _from_exponent(text)
+    signs = [sign for sign in (found["sign"], found["sign2"], found["trail"], found["open"]) if sign]
+    if len(signs) > 1:
+        raise ValueError("an amount with two signs")
+    pounds = _without_noise(Decimal(found["digits"].replace(",", "")))
+    if pounds >= _LARGEST:
+        raise ValueError("more than ten million million pounds")
+    return -pounds if signs and signs != ["+"] else pounds
+
+
+def _from_exponent(text: str) -> Decimal:
+    if not _SHORTENED.fullmatch(text):
+        raise ValueError("not an amount of money")
+    if abs(Decimal(text)) < _NOISE:
+        return Decimal(0)
+    raise ValueError("a spreadsheet shortened this number and lost its last digits")
+
+
+def _without_noise(pounds: Decimal) -> Decimal:
+    rounded = pounds.quantize(_PENNY) if pounds < _LARGEST else pounds
+    return rounded if abs(pounds - rounded) < _NOISE else pounds
+
+
+def date(cell: str, formats: Sequence[str]) -> str:
+    """ISO date of a cell in the first format that fits. Refuses years before 1990 or after 2100."""
+    for one in formats:
+        try:
+            day = dt.datetime.strptime(cell, one).date()
+        except ValueError:
+            continue
+        return _plausible(day)
+    shown = " or ".join(_readable(one) for one in formats)
+    raise ValueError(f"not a date written {shown}")
+
+
+def _plausible(day: dt.date) -> str:
+    if not _EARLIEST <= day.year <= _LATEST:
+        raise ValueError(f"the year {day.year} is not between {_EARLIEST} and {_LATEST}")
+    return day.isoformat()
+
+
+def _readable(date_format: str) -> str:
+    words = {"%d": "dd", "%m": "mm", "%Y": "yyyy", "%y": "yy", "%b": "Mon", "%B": "Month"}
+    return re.sub(r"%.", lambda code: words.get(code[0], code[0]), date_format)
+
+
+def integer(cell: str) -> str:
+    """A whole number, thousands commas allowed."""
+    text = cell.replace(",", "").removesuffix(".0")
+    if not re.fullmatch(r"[-+]?[0-9]{1,18}", text):
+        raise ValueError("not a whole number")
+    return text
+
+
+def flag(cell: str) -> str:
+    """Yes or no, as `t` or `f`."""
+    try:
+        return _FLAGS[cell.casefold()]
+    except KeyError:
+        raise ValueError("neither yes nor no") from None
+
+
+def text(cell: str) -> str:
+    """Words as they stand."""
+    if "\x00" in cell:
+        raise ValueError("holds a NUL character")
+    return cell
+
+
+def from_workbook(cell: object) -> str:
+    """A workbook's cell as the text a CSV would hold: dates ISO with `@` before, whole numbers without a point.
+
+    The `@` keeps a true date apart from text that looks like one, so that declared formats judge only text.
+    """
+    if cell is None:
+        return ""
+    if isinstance(cell, dt.datetime):
+        return f"@{cell.date().isoformat()}"
+    if isinstance(cell, dt.date):
+        return f"@{cell.isoformat()}"
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))
+    return str(cell)
+
+
+def workbook_date(cell: str, formats: Sequence[str]) -> str:
+    """Like `date`, for cells of `from_workbook`."""
+    return _plausible(dt.date.fromisoformat(cell[1:])) if re.fullmatch(r"@\d{4}-\d\d-\d\d", cell) else date(cell, formats)

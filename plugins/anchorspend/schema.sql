@@ -1,0 +1,171 @@
+-- The warehouse's own tables, outside what dbt builds. Every statement may run again.
+-- raw.<kind> follows anchorspend/kinds.py and is created from it.
+
+create schema if not exists landing;    -- files as they came
+create schema if not exists raw;        -- typed lines, and those that could not be typed
+create schema if not exists reference;  -- registers of the outside world
+create schema if not exists warehouse;  -- facts, append-only
+create schema if not exists ops;        -- what was done: batches, releases, audits
+create schema if not exists marts;      -- views on the published release
+
+-- One row per version of a file: new bytes under the same name are a new row.
+create table if not exists landing.file (
+    file_id bigint generated always as identity primary key,
+    institution_id text not null,
+    feed_id text not null,
+    name text not null,
+    sha256 char(64) not null,
+    size_bytes bigint not null,
+    control_name text,
+    control_sha256 char(64),
+    source text not null,
+    modified_at timestamptz not null,
+    landed_at timestamptz not null default clock_timestamp(),
+    is_sample boolean not null
+);
+create index if not exists file_by_name on landing.file (institution_id, feed_id, name, file_id desc);
+
+-- One row per reading of a file under one layout. Lines and pounds: read = loaded + quarantined.
+create table if not exists ops.batch (
+    batch_id bigint generated always as identity primary key,
+    file_id bigint not null references landing.file,
+    institution_id text not null,
+    feed_id text not null,
+    kind text not null,
+    layout_digest text not null,
+    status text not null check (status in ('loading', 'loaded', 'refused')),
+    reason text,
+    period_label text,
+    period_first date,
+    period_last date,
+    vat_basis text not null,
+    encoding text,
+    lines_read bigint,
+    lines_loaded bigint,
+    lines_quarantined bigint,
+    amount_read numeric,
+    amount_loaded numeric,
+    amount_quarantined numeric,
+    control_amount numeric,
+    control_lines bigint,
+    started_at timestamptz not null default clock_timestamp(),
+    finished_at timestamptz,
+    unique (file_id, layout_digest),
+    check (
+        status <> 'loaded'
+        or (lines_read = lines_loaded + lines_quarantined and amount_read = amount_loaded + amount_quarantined)
+    )
+);
+create index if not exists batch_by_period on ops.batch (institution_id, feed_id, period_label, batch_id desc);
+
+-- One row per line that could not be typed, with every cell as it stood and every problem found in it:
+-- problems is a list of {"field", "column", "value", "reason"}.
+create table if not exists raw.quarantine (
+    batch_id bigint not null references ops.batch,
+    line_no integer not null,
+    sheet text,
+    source_row integer not null,
+    amount numeric,
+    problems jsonb not null,
+    cells jsonb not null,
+    primary key (batch_id, line_no)
+);
+
+create or replace view ops.quarantine as
+select
+    batch.institution_id,
+    batch.feed_id,
+    file.name as file,
+    line.sheet,
+    line.source_row,
+    problem.value ->> 'column' as column_name,
+    problem.value ->> 'value' as value,
+    problem.value ->> 'reason' as reason,
+    line.amount,
+    line.batch_id,
+    line.line_no,
+    line.cells
+from raw.quarantine as line
+inner join ops.batch on batch.batch_id = line.batch_id
+inner join landing.file on file.file_id = batch.file_id
+cross join lateral jsonb_array_elements(line.problems) as problem;
+
+-- One row per institution and per feed of the institution files, as the newest load or release found them.
+create table if not exists ops.institution (
+    institution_id text primary key,
+    institution_name text not null,
+    institution_type text not null,
+    gss_code text,
+    financial_year_start integer not null check (financial_year_start between 1 and 12),
+    active_from date,
+    active_to date,
+    predecessors text[] not null
+);
+create table if not exists ops.feed (
+    institution_id text not null references ops.institution on delete cascade,
+    feed_id text not null,
+    kind text not null,
+    description text not null,
+    vat_basis text not null,
+    publishes_over numeric not null,
+    due_every text,
+    due_days integer,
+    due_from date,
+    due_to date,
+    primary key (institution_id, feed_id)
+);
+
+-- One row per register that was loaded.
+create table if not exists reference.register (
+    register_id text primary key,
+    version text not null,
+    source text not null,
+    licence text not null,
+    row_count bigint not null,
+    loaded_at timestamptz not null default clock_timestamp()
+);
+
+-- One row per postcode ever in use, written without its space. Grid position in metres, Ordnance Survey National Grid.
+create table if not exists reference.postcode (
+    postcode text primary key,
+    authority_code text,
+    easting integer,
+    northing integer
+);
+
+-- One row per attempt to make a release.
+create table if not exists ops.release (
+    release_id integer generated always as identity primary key,
+    status text not null check (status in ('building', 'published', 'failed')),
+    reason text,
+    inputs_digest text not null,
+    opened_at timestamptz not null default clock_timestamp(),
+    closed_at timestamptz,
+    schema_name text unique,
+    is_sample boolean,
+    batches bigint,
+    lines bigint,
+    amount numeric
+);
+
+-- One row per batch that a published release counted.
+create table if not exists ops.release_batch (
+    release_id integer not null references ops.release,
+    batch_id bigint not null references ops.batch,
+    primary key (release_id, batch_id)
+);
+
+-- One row per check of a release, with examples of what failed.
+create table if not exists ops.audit (
+    release_id integer not null references ops.release,
+    suite text not null,
+    check_no integer not null,
+    description text not null,
+    severity text not null check (severity in ('critical', 'warning', 'info')),
+    owner text not null,
+    passed boolean not null,
+    observed text,
+    examples jsonb,
+    checked_at timestamptz not null default clock_timestamp(),
+    primary key (release_id, suite, check_no)
+);
