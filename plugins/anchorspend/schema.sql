@@ -102,7 +102,7 @@ create table if not exists ops.institution (
     predecessors text[] not null
 );
 create table if not exists ops.feed (
-    institution_id text not null references ops.institution on delete cascade,
+    institution_id text not null references ops.institution,
     feed_id text not null,
     kind text not null,
     description text not null,
@@ -169,3 +169,16 @@ create table if not exists ops.audit (
     checked_at timestamptz not null default clock_timestamp(),
     primary key (release_id, suite, check_no)
 );
+
+-- What stands published now, for checks that compare a candidate with it; publish re-points it with the marts.
+do $$
+begin
+    if to_regclass('ops.published_scorecard') is null then
+        create view ops.published_scorecard as
+        select
+            null::text as kpi_id, null::text as institution_id, null::text as financial_year,
+            null::text as definition_id, null::numeric as value
+        where false;
+    end if;
+end
+$$;

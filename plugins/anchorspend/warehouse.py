@@ -119,13 +119,23 @@ def _grant_reader(connection: psycopg.Connection, password: str) -> None:
 
 
 def register_institutions(connection: psycopg.Connection, institutions: Iterable[Institution]) -> None:
-    """Write the institution files' facts to `ops.institution` and `ops.feed`, replacing what stood there."""
+    """Write the institution files' facts to `ops.institution` and `ops.feed`.
+
+    An institution whose file is gone keeps its row, because its spend stays; its feeds go, because none is due any more.
+    """
     found = list(institutions)
     connection.execute("lock table ops.institution in exclusive mode")
-    connection.execute("delete from ops.institution")
+    connection.execute("delete from ops.feed")
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into ops.institution values (%s, %s, %s, %s, %s, %s, %s, %s)",
+            """
+            insert into ops.institution values (%s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (institution_id) do update set
+                institution_name = excluded.institution_name, institution_type = excluded.institution_type,
+                gss_code = excluded.gss_code, financial_year_start = excluded.financial_year_start,
+                active_from = excluded.active_from, active_to = excluded.active_to,
+                predecessors = excluded.predecessors
+            """,
             [
                 (i.id, i.name, i.type, i.gss_code, i.financial_year_start, i.active_from, i.active_to, i.predecessors)
                 for i in found

@@ -1,0 +1,24 @@
+-- One row per supplier record of one institution. A payee who is a private person stands without name, number or full
+-- postcode.
+with record as (select * from {{ ref('int_supplier__resolved') }}),
+
+location as (select * from {{ ref('int_supplier__located') }})
+
+select
+    record.supplier_record_id,
+    record.institution_id,
+    record.supplier_id,
+    record.resolved_name as supplier_name,
+    case when record.is_individual then '(name withheld)' else coalesce(record.supplier_name, '(not named)') end
+        as record_name,
+    case when not record.is_individual then record.supplier_ref end as supplier_ref,
+    record.resolution_rule,
+    record.is_individual,
+    record.individual_pattern_id,
+    case when not record.is_individual then record.supplier_postcode end as supplier_postcode,
+    location.location_evidence,
+    location.postcode_area,
+    location.postcode_district,
+    location.authority_code
+from record
+inner join location on record.supplier_record_id = location.supplier_record_id

@@ -1,0 +1,36 @@
+-- One row per spend line that counts: of the release's batches, on the counted basis of its institution and year.
+{{ config(materialized='view') }}
+
+with line as (select * from {{ ref('spend_line') }}),
+
+batch as (select batch_id from {{ ref('dim_batch') }}),
+
+basis as (select * from {{ ref('spend_basis') }} where is_counted)
+
+select
+    line.batch_id,
+    line.line_no,
+    line.institution_id,
+    line.feed_id,
+    line.supplier_record_id,
+    line.spend_date,
+    line.date_basis,
+    line.financial_year,
+    line.basis,
+    line.vat_basis,
+    line.amount,
+    line.organisational_unit,
+    line.expense_type,
+    line.category_code,
+    line.category_label,
+    line.contract_ref,
+    line.transaction_ref,
+    line.sheet as source_sheet,
+    line.source_row
+from line
+inner join batch on line.batch_id = batch.batch_id
+inner join basis
+    on
+        line.institution_id = basis.institution_id
+        and line.financial_year = basis.financial_year
+        and line.basis = basis.basis

@@ -1,0 +1,13 @@
+-- One row per KPI.
+select
+    kpi_id,
+    kpi_name,
+    unit,
+    polarity,
+    numerator,
+    denominator,
+    formula,
+    owner,
+    source,
+    caveat
+from {{ ref('kpi') }}

@@ -1,0 +1,11 @@
+-- One row per institution file.
+select
+    institution_id,
+    institution_name,
+    institution_type,
+    gss_code,
+    financial_year_start,
+    active_from,
+    active_to,
+    array_to_string(predecessors, ' ') as predecessors
+from {{ source('ops', 'institution') }}

@@ -1,0 +1,9 @@
+-- One row per UK postcode ever in use, without its space.
+select
+    postcode,
+    substring(postcode from '^[A-Z]+') as postcode_area,
+    left(postcode, -3) as postcode_district,
+    authority_code,
+    easting,
+    northing
+from {{ source('reference', 'postcode') }}

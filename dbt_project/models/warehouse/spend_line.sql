@@ -1,0 +1,33 @@
+-- One row per spend line of every loaded batch; warehouse.fct_spend. Appended batch by batch and never changed: which
+-- batches count, who the supplier is and whether it is local are opinions, kept in the release's dimensions.
+-- depends_on: {{ ref('supplier_record') }} {{ ref('stg_ops__batch') }}
+{{
+    config(
+        alias='fct_spend',
+        schema='warehouse',
+        indexes=[{'columns': ['batch_id', 'line_no'], 'unique': true}],
+    )
+}}
+
+select
+    batch_id,
+    line_no,
+    sheet,
+    source_row,
+    institution_id,
+    feed_id,
+    basis,
+    vat_basis,
+    spend_date,
+    date_basis,
+    financial_year,
+    supplier_record_id,
+    amount,
+    organisational_unit,
+    expense_type,
+    category_code,
+    category_label,
+    contract_ref,
+    transaction_ref
+from {{ ref('int_spend__line') }}
+where {{ unseen_batches('batch_id') }}

@@ -1,0 +1,149 @@
+"""Audit: the expectations of `expectations/` judge the candidate release, by severity.
+
+A critical failure stops the release; warnings are recorded and shown. A gate must not pass by checking nothing, so a
+suite that lost an expectation, has none, or looks at another schema is itself a failure.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from anchorspend import settings, warehouse
+from anchorspend.errors import UserError
+
+CANDIDATE = "candidate"
+_EXAMPLES = 5
+
+
+class HollowSuite(UserError):
+    """A suite that would judge less than was written down."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One judged expectation. `severity` is critical, warning or info; `examples` are failing rows."""
+
+    suite: str
+    description: str
+    severity: str
+    owner: str
+    action: str
+    passed: bool
+    observed: str | None
+    examples: list[dict[str, Any]]
+
+    def __str__(self) -> str:
+        shown = "; ".join(", ".join(f"{k}={v}" for k, v in row.items()) for row in self.examples)
+        return (
+            f"{self.severity}: {self.suite}: not so: {self.description}. "
+            f"{f'For example {shown}. ' if shown else self.observed or ''}To do ({self.owner}): {self.action}"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Every check of a release."""
+
+    checks: list[Check]
+
+    @property
+    def critical(self) -> list[Check]:
+        """Failed checks that stop a release."""
+        return [check for check in self.checks if not check.passed and check.severity == "critical"]
+
+    @property
+    def warnings(self) -> list[Check]:
+        """Failed checks that do not."""
+        return [check for check in self.checks if not check.passed and check.severity != "critical"]
+
+
+def audit(release_id: int) -> Verdict:
+    """Judge the candidate, record every check in `ops.audit` and write Data Docs. Raises `HollowSuite`; judges nothing else."""
+    verdict = Verdict(_run(settings.expectations()))
+    with warehouse.connect() as connection:
+        connection.execute("delete from ops.audit where release_id = %s", [release_id])
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                """
+                insert into ops.audit
+                (release_id, suite, check_no, description, severity, owner, passed, observed, examples)
+                values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                """,
+                [
+                    (release_id, c.suite, n, c.description, c.severity, c.owner, c.passed, c.observed, Jsonb(c.examples))
+                    for n, c in enumerate(verdict.checks, start=1)
+                ],
+            )
+    return verdict
+
+
+def data_docs() -> Path:
+    """Where Great Expectations writes its pages on the newest audits."""
+    return _results() / "data_docs" / "index.html"
+
+
+def _results() -> Path:
+    return settings.state() / "audit"
+
+
+def _run(folder: Path) -> list[Check]:
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    os.environ["ANCHORSPEND_GX_RESULTS"] = str(_results())
+    os.environ["ANCHORSPEND_GX_URL"] = warehouse.url().replace("postgresql://", "postgresql+psycopg2://", 1)
+    # Imported late: it takes seconds, and only this step needs it.
+    import great_expectations as gx
+
+    context = gx.get_context(mode="file", context_root_dir=str(folder))
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # a plain mapping is what it takes
+    checkpoint = context.checkpoints.get("release")
+    for definition in checkpoint.validation_definitions:
+        refuse_hollow(definition.suite, definition.asset.schema_name, folder / "suites")
+    judged = {definition.suite.name for definition in checkpoint.validation_definitions}
+    written = {path.stem for path in (folder / "suites").glob("*.json")}
+    if judged != written:
+        raise HollowSuite(f"the checkpoint judges {sorted(judged)}, but {folder / 'suites'} holds {sorted(written)}")
+    results = checkpoint.run()
+    context.build_data_docs()
+    return [
+        _check(suite_result.suite_name, one)
+        for suite_result in results.run_results.values()
+        for one in suite_result.results
+    ]
+
+
+def refuse_hollow(suite: Any, schema: str | None, suites: Path) -> None:
+    """Raise `HollowSuite` unless every expectation on disk was loaded and the suite looks at the candidate.
+
+    Great Expectations logs and drops an expectation whose type it does not know, and an empty suite succeeds.
+    """
+    stored = json.loads((suites / f"{suite.name}.json").read_text(encoding="utf-8"))["expectations"]
+    if not stored or len(suite.expectations) != len(stored):
+        raise HollowSuite(f"suite {suite.name}: {len(suite.expectations)} of {len(stored)} expectations were loaded")
+    if not any(one["type"] == "expect_table_row_count_to_be_between" and one["kwargs"].get("min_value") for one in stored):
+        raise HollowSuite(f"suite {suite.name}: expects no rows, so an empty table would pass everything else in it")
+    if schema != CANDIDATE:
+        raise HollowSuite(f"suite {suite.name}: looks at schema {schema!r}, not at {CANDIDATE!r}")
+
+
+def _check(suite: str, result: Any) -> Check:
+    config = result.expectation_config
+    found = result.result or {}
+    rows = (found.get("details") or {}).get("unexpected_rows") or []
+    trouble = [v["exception_message"] for v in (result.exception_info or {}).values() if isinstance(v, dict)]
+    if isinstance((result.exception_info or {}).get("exception_message"), str):
+        trouble.append(result.exception_info["exception_message"])
+    observed = "; ".join(trouble) or (str(found["observed_value"]) if "observed_value" in found else None)
+    return Check(
+        suite=suite,
+        description=config.description,
+        severity=str(getattr(config.severity, "value", config.severity)),
+        owner=config.meta["owner"],
+        action=config.meta["action"],
+        passed=bool(result.success),
+        observed=observed,
+        examples=[] if result.success else [{k: str(v) for k, v in row.items()} for row in rows[:_EXAMPLES]],
+    )

@@ -1,0 +1,62 @@
+"""Model: dbt builds the candidate release from what is loaded.
+
+In Airflow, Cosmos runs the same project with every model as a task of its own; this module is the road without Airflow.
+"""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+from anchorspend import settings, warehouse
+from anchorspend.errors import UserError
+
+
+def environment() -> dict[str, str]:
+    """What dbt needs in its environment: where the warehouse is, and to write nowhere but in the state folder."""
+    return {
+        **warehouse.dbt_environment(),
+        **_quiet(),
+    }
+
+
+def _quiet() -> dict[str, str]:
+    return {
+        "DBT_TARGET_PATH": str(manifest().parent),
+        "DBT_LOG_PATH": str(settings.state() / "dbt" / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+        "DBT_USE_COLORS": "False",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def manifest() -> Path:
+    """The parsed project, which the release DAG is drawn from."""
+    return settings.state() / "dbt" / "target" / "manifest.json"
+
+
+def prepare() -> Path:
+    """Parse the dbt project and write its manifest; needs no database. Raises `UserError` with dbt's own words."""
+    _dbt("parse", _quiet())
+    return manifest()
+
+
+def build(select: str | None = None) -> None:
+    """Build and test the candidate release. Raises `UserError` naming each model and test that failed."""
+    _dbt("build", environment(), *(["--select", select] if select else []))
+
+
+def _dbt(command: str, variables: dict[str, str], *arguments: str) -> None:
+    # Imported late: dbt takes seconds to import, and most of this package never needs it.
+    from dbt.cli.main import dbtRunner
+
+    folder = str(settings.dbt_project())
+    os.environ.update(variables)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        done = dbtRunner().invoke([command, "--project-dir", folder, "--profiles-dir", folder, *arguments])
+    if done.success:
+        return
+    results = getattr(done.result, "results", None) or []
+    failed = [f"{r.node.name}: {r.message}" for r in results if str(r.status) in {"error", "fail"}]
+    raise UserError(f"dbt {command} failed:\n" + "\n".join(failed or [str(done.exception or said.getvalue())]))

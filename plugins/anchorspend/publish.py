@@ -1,0 +1,186 @@
+"""Publish: one transaction names the audited candidate `release_NNNN`, points every view of `marts` at it and grants it.
+
+Readers see the old release or the new, never a mixture. Earlier releases keep their schemas.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from anchorspend import settings, warehouse
+from anchorspend.audit import CANDIDATE
+from anchorspend.errors import UserError
+
+
+@dataclass(frozen=True)
+class Published:
+    """A release as readers see it."""
+
+    release_id: int
+    schema_name: str
+    batches: int
+    lines: int
+    is_sample: bool
+
+
+def seconds_since_last_change(connection: psycopg.Connection) -> float:
+    """How long no file has landed and no batch was loaded; infinite when nothing ever was."""
+    row = connection.execute(
+        """
+        select extract(epoch from clock_timestamp() - greatest(
+            (select max(started_at) from ops.batch), (select max(finished_at) from ops.batch),
+            (select max(landed_at) from landing.file)))
+        """
+    ).fetchone()
+    return float(row[0]) if row and row[0] is not None else float("inf")
+
+
+def open_release() -> int | None:
+    """Begin a release, with an empty `candidate`; its id, or None when nothing changed since the published one.
+
+    What counts as a change: the batches that count, a register's version, an institution's facts, the dbt project.
+    A release left unfinished is closed as failed. Raises `UserError` when no batch is loaded at all.
+    """
+    with warehouse.connect() as connection:
+        connection.execute("lock table ops.release in exclusive mode")
+        if not connection.execute("select 1 from ops.batch where status = 'loaded' limit 1").fetchone():
+            raise UserError("nothing is loaded yet; run an ingest DAG or `anchorspend ingest`")
+        digest = _inputs(connection)
+        published = connection.execute(
+            "select inputs_digest from ops.release where status = 'published' order by release_id desc limit 1"
+        ).fetchone()
+        if published and published[0] == digest:
+            return None
+        connection.execute(
+            """
+            update ops.release set status = 'failed', reason = 'left unfinished', closed_at = clock_timestamp()
+            where status = 'building'
+            """
+        )
+        connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(CANDIDATE)))
+        row = connection.execute(
+            "insert into ops.release (status, inputs_digest) values ('building', %s) returning release_id", [digest]
+        ).fetchone()
+        assert row
+        return int(row[0])
+
+
+def fail(release_id: int, reason: str) -> None:
+    """Close a release that did not pass; the one published before it stays."""
+    with warehouse.connect() as connection:
+        connection.execute(
+            """
+            update ops.release set status = 'failed', reason = %s, closed_at = clock_timestamp()
+            where release_id = %s and status = 'building'
+            """,
+            [reason, release_id],
+        )
+
+
+def publish(release_id: int) -> Published:
+    """Switch readers to the candidate. Raises `UserError` unless it was audited and nothing critical failed."""
+    release = f"release_{release_id:04}"
+    with warehouse.connect() as connection:
+        # A reader with a long query must not be able to hold up the switch for ever, nor every new reader behind it.
+        connection.execute("set local lock_timeout = '60s'")
+        _refuse_unaudited(connection, release_id)
+        connection.execute(
+            sql.SQL("alter schema {} rename to {}").format(sql.Identifier(CANDIDATE), sql.Identifier(release))
+        )
+        row = connection.execute(
+            sql.SQL(
+                """
+                update ops.release set status = 'published', reason = null, closed_at = clock_timestamp(),
+                    schema_name = %(schema)s, batches = counted.batches, is_sample = counted.is_sample,
+                    lines = spent.lines, amount = spent.amount
+                from (select count(*) as batches, bool_or(is_sample) as is_sample from {schema}.dim_batch) as counted,
+                    (select sum(line_count) as lines, sum(amount) as amount from {schema}.spend_basis where is_counted)
+                    as spent
+                where release_id = %(release_id)s
+                returning counted.batches, spent.lines, counted.is_sample
+                """
+            ).format(schema=sql.Identifier(release)),
+            {"schema": release, "release_id": release_id},
+        ).fetchone()
+        assert row
+        connection.execute(
+            sql.SQL("insert into ops.release_batch select %s, batch_id from {}").format(
+                sql.Identifier(release, "dim_batch")
+            ),
+            [release_id],
+        )
+        _point_marts(connection, release)
+    return Published(release_id, release, *row)
+
+
+def _point_marts(connection: psycopg.Connection, release: str) -> None:
+    """Make `marts` exactly the tables of a release, and the history of releases."""
+    for (name,) in connection.execute("select viewname from pg_views where schemaname = 'marts'").fetchall():
+        connection.execute(sql.SQL("drop view {}").format(sql.Identifier("marts", name)))
+    tables = connection.execute(
+        "select table_name from information_schema.tables where table_schema = %s order by table_name", [release]
+    ).fetchall()
+    for (name,) in tables:
+        connection.execute(
+            sql.SQL("create view {} as select * from {}").format(
+                sql.Identifier("marts", name), sql.Identifier(release, name)
+            )
+        )
+    connection.execute(
+        """
+        create view marts.release as
+        select release_id, closed_at as published_at, schema_name, is_sample, batches, lines, amount
+        from ops.release where status = 'published'
+        """
+    )
+    connection.execute(
+        sql.SQL(
+            """
+            create or replace view ops.published_scorecard as
+            select kpi_id, institution_id, financial_year, definition_id, value from {}
+            """
+        ).format(sql.Identifier(release, "kpi_scorecard"))
+    )
+    connection.execute(
+        sql.SQL("grant select on all tables in schema marts to {}").format(sql.Identifier(warehouse.READER))
+    )
+
+
+def _refuse_unaudited(connection: psycopg.Connection, release_id: int) -> None:
+    status, checks, failed = connection.execute(
+        """
+        select (select status from ops.release where release_id = %(id)s for update),
+            (select count(*) from ops.audit where release_id = %(id)s),
+            (select count(*) from ops.audit where release_id = %(id)s and severity = 'critical' and not passed)
+        """,
+        {"id": release_id},
+    ).fetchone()  # type: ignore[misc]  # a select without from has one row
+    if status != "building":
+        raise UserError(f"release {release_id} is {status or 'unknown'}, not being built; open a new one")
+    if not checks or failed:
+        raise UserError(f"release {release_id} is not audited or failed its audit; see ops.audit")
+
+
+def _inputs(connection: psycopg.Connection) -> str:
+    """A digest of everything a release is made from."""
+    digest = hashlib.sha256()
+    for query in (
+        """
+        select distinct on (institution_id, feed_id, period_label) batch_id from ops.batch where status = 'loaded'
+        order by institution_id, feed_id, period_label, batch_id desc
+        """,
+        "select register_id, version from reference.register order by register_id",
+        "select * from ops.institution order by institution_id",
+    ):
+        digest.update(repr(connection.execute(query.encode()).fetchall()).encode())
+    for path in sorted(_sources(settings.dbt_project())):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(project: Path) -> list[Path]:
+    folders = ("models", "seeds", "macros", "tests")
+    return [path for folder in folders for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml", ".csv"}]
