@@ -74,7 +74,17 @@ def audit(release_id: int) -> Verdict:
                 values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
                 """,
                 [
-                    (release_id, c.suite, n, c.description, c.severity, c.owner, c.passed, c.observed, Jsonb(c.examples))
+                    (
+                        release_id,
+                        c.suite,
+                        n,
+                        c.description,
+                        c.severity,
+                        c.owner,
+                        c.passed,
+                        c.observed,
+                        Jsonb(c.examples),
+                    )
                     for n, c in enumerate(verdict.checks, start=1)
                 ],
             )
@@ -123,7 +133,9 @@ def refuse_hollow(suite: Any, schema: str | None, suites: Path) -> None:
     stored = json.loads((suites / f"{suite.name}.json").read_text(encoding="utf-8"))["expectations"]
     if not stored or len(suite.expectations) != len(stored):
         raise HollowSuite(f"suite {suite.name}: {len(suite.expectations)} of {len(stored)} expectations were loaded")
-    if not any(one["type"] == "expect_table_row_count_to_be_between" and one["kwargs"].get("min_value") for one in stored):
+    if not any(
+        one["type"] == "expect_table_row_count_to_be_between" and one["kwargs"].get("min_value") for one in stored
+    ):
         raise HollowSuite(f"suite {suite.name}: expects no rows, so an empty table would pass everything else in it")
     if schema != CANDIDATE:
         raise HollowSuite(f"suite {suite.name}: looks at schema {schema!r}, not at {CANDIDATE!r}")

@@ -162,7 +162,9 @@ class Feed(_Strict):
     period: str = Field(description="regular expression over the file name with groups year and month, quarter or part")
     calendar: Calendar | None = None
     vat: VatBasis
-    publishes_over: Decimal = Field(Decimal(0), ge=0, description="pounds below which the institution publishes nothing")
+    publishes_over: Decimal = Field(
+        Decimal(0), ge=0, description="pounds below which the institution publishes nothing"
+    )
     control_total: SidecarTotal | PublishedTotals | None = None
     quarantine_limit: float = Field(0.02, ge=0, le=1, description="share of lines above which a file is refused whole")
     layouts: list[Layout] = Field(min_length=1)
@@ -260,7 +262,9 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
-_MONTHS = {name.casefold(): i for names in (months.month_name, months.month_abbr) for i, name in enumerate(names) if name}
+_MONTHS = {
+    name.casefold(): i for names in (months.month_name, months.month_abbr) for i, name in enumerate(names) if name
+}
 
 
 def _period(parts: Mapping[str, str | None], year_start: int) -> Period:

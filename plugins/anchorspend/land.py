@@ -143,7 +143,9 @@ def open_landed(sha256: str) -> Iterator[BinaryIO]:
         with filesystem.open(path, "rb") as file:
             yield file
     except FileNotFoundError:
-        raise UserError(f"the landing store has no {path}, though it was registered; restore it from a backup") from None
+        raise UserError(
+            f"the landing store has no {path}, though it was registered; restore it from a backup"
+        ) from None
 
 
 def _source(feed: Feed) -> tuple[Any, str]:
@@ -211,5 +213,3 @@ def _scratch() -> Path:
     folder = settings.state() / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-

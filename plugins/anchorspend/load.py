@@ -68,10 +68,12 @@ def load(
         if batch_id is None:
             return None
         try:
-            if problem or layout is None:
-                raise Held(problem or f"no layout starts by {period.label if period else source.name}; add one")
+            if period is None:
+                raise Held(problem or "its name holds no period")
+            if layout is None:
+                raise Held(f"no layout of the contract starts by {period.label}; add one")
             with connection.transaction(), _collector_paused():  # what a held file had already copied is rolled back
-                reading = read(source.data, feed, layout)
+                reading = read(source.data, feed, layout, period)
                 _copy(connection, batch_id, feed, reading, progress)
             reason = _reconcile(connection, batch_id, feed, period, reading, source.control)
         except Held as held:
@@ -163,7 +165,9 @@ def _copy_part(connection: psycopg.Connection, batch_id: int, feed: Feed, part: 
     _copy_rows(connection, "quarantine", columns, bad)
 
 
-def _copy_rows(connection: psycopg.Connection, table: str, fields: list[str], rows: Iterable[tuple[object, ...]]) -> None:
+def _copy_rows(
+    connection: psycopg.Connection, table: str, fields: list[str], rows: Iterable[tuple[object, ...]]
+) -> None:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     if not text.tell():
@@ -264,7 +268,9 @@ def _compare_control(
             f"£{reading.amount.quantize(_PENNY) - expected_amount:,} apart; ask the publisher which is right"
         )
     if expected_lines is not None and reading.lines != expected_lines:
-        return f"the file holds {reading.lines:,} lines and its control total says {expected_lines:,}; ask the publisher"
+        return (
+            f"the file holds {reading.lines:,} lines and its control total says {expected_lines:,}; ask the publisher"
+        )
     return None
 
 

@@ -11,33 +11,25 @@ from pathlib import Path
 from anchorspend import settings, warehouse
 from anchorspend.errors import UserError
 
+_QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "False", "DBT_USE_COLORS": "False", "DO_NOT_TRACK": "1"}
+
 
 def environment() -> dict[str, str]:
-    """What dbt needs in its environment: where the warehouse is, and to write nowhere but in the state folder."""
-    return {
-        **warehouse.dbt_environment(),
-        **_quiet(),
-    }
-
-
-def _quiet() -> dict[str, str]:
-    return {
-        "DBT_TARGET_PATH": str(manifest().parent),
-        "DBT_LOG_PATH": str(settings.state() / "dbt" / "logs"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
-        "DBT_USE_COLORS": "False",
-        "DO_NOT_TRACK": "1",
-    }
+    """What dbt needs in its environment: where the warehouse is, and to report nothing home."""
+    return {**warehouse.dbt_environment(), **_QUIET}
 
 
 def manifest() -> Path:
-    """The parsed project, which the release DAG is drawn from."""
-    return settings.state() / "dbt" / "target" / "manifest.json"
+    """The parsed project, which the release DAG is drawn from. In the project's own folder, where dbt and Cosmos look."""
+    return settings.dbt_project() / "target" / "manifest.json"
 
 
 def prepare() -> Path:
     """Parse the dbt project and write its manifest; needs no database. Raises `UserError` with dbt's own words."""
-    _dbt("parse", _quiet())
+    variables = _QUIET
+    with contextlib.suppress(UserError):
+        variables = environment()  # parsed with the same connection, the project need not be parsed again to be built
+    _dbt("parse", variables)
     return manifest()
 
 
@@ -54,7 +46,9 @@ def _dbt(command: str, variables: dict[str, str], *arguments: str) -> None:
     os.environ.update(variables)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        done = dbtRunner().invoke([command, "--project-dir", folder, "--profiles-dir", folder, *arguments])
+        done = dbtRunner().invoke(
+            [command, "--project-dir", folder, "--profiles-dir", folder, "--target", "warehouse", *arguments]
+        )
     if done.success:
         return
     results = getattr(done.result, "results", None) or []

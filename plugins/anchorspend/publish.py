@@ -183,4 +183,6 @@ def _inputs(connection: psycopg.Connection) -> str:
 
 def _sources(project: Path) -> list[Path]:
     folders = ("models", "seeds", "macros", "tests")
-    return [path for folder in folders for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml", ".csv"}]
+    return [
+        path for folder in folders for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml", ".csv"}
+    ]

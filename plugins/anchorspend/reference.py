@@ -64,5 +64,3 @@ def _copy(connection: psycopg.Connection, postcodes: pd.DataFrame) -> None:
     statement = "copy reference.postcode (postcode, authority_code, easting, northing) from stdin (format csv)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(text.getvalue())
-
-

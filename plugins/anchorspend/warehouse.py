@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 from psycopg import sql
@@ -22,22 +22,28 @@ READER = "bi_reader"
 
 def url() -> str:
     """The owner's URL: `ANCHORSPEND_WAREHOUSE_URL`, else that of the embedded server."""
-    return os.environ.get("ANCHORSPEND_WAREHOUSE_URL") or _embedded("owner_url")
+    return os.environ.get("ANCHORSPEND_WAREHOUSE_URL") or embedded("owner_url")
 
 
 def reader_url() -> str:
     """The URL of `bi_reader` on the same server."""
     if not os.environ.get("ANCHORSPEND_WAREHOUSE_URL"):
-        return _embedded("reader_url")
-    password = os.environ.get("ANCHORSPEND_BI_READER_PASSWORD")
-    if not password:
-        raise UserError("bi_reader has no password here; set ANCHORSPEND_BI_READER_PASSWORD and run `anchorspend setup`")
+        return embedded("reader_url")
     parts = urlsplit(url())
     host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{READER}:{password}@{host}").geturl()
+    return parts._replace(netloc=f"{READER}:{quote(given_reader_password(), safe='')}@{host}").geturl()
 
 
-def _embedded(name: str) -> str:
+def given_reader_password() -> str:
+    """The password `bi_reader` has, or shall have, on a server of one's own."""
+    password = os.environ.get("ANCHORSPEND_BI_READER_PASSWORD")
+    if not password:
+        raise UserError("set ANCHORSPEND_BI_READER_PASSWORD, the password of bi_reader, and run `anchorspend setup`")
+    return password
+
+
+def embedded(name: str) -> str:
+    """One of the addresses of the embedded server: `owner_url`, `reader_url` or `airflow_url`."""
     path = settings.state() / "postgres" / "addresses.json"
     try:
         addresses: dict[str, str] = json.loads(path.read_text())
@@ -73,6 +79,13 @@ def dbt_environment() -> dict[str, str]:
     }
 
 
+def is_set_up() -> bool:
+    """Whether the warehouse has its own tables."""
+    with connect() as connection:
+        row = connection.execute("select to_regclass('ops.release') is not null").fetchone()
+        return bool(row and row[0])
+
+
 def set_up(reader_password: str) -> None:
     """Create or bring up to date every schema, table and role outside dbt. Safe to run again.
 
@@ -83,7 +96,9 @@ def set_up(reader_password: str) -> None:
         # A plain string without parameters, so that the file's statements run as one script.
         connection.execute(files("anchorspend").joinpath("schema.sql").read_bytes())
         for name, kind in KINDS.items():
-            columns = [sql.SQL("{} {}").format(sql.Identifier(f), sql.SQL(d.type.value)) for f, d in kind.fields.items()]
+            columns = [
+                sql.SQL("{} {}").format(sql.Identifier(f), sql.SQL(d.type.value)) for f, d in kind.fields.items()
+            ]
             table = sql.Identifier("raw", name)
             connection.execute(
                 sql.SQL(

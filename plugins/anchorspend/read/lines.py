@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any, BinaryIO
@@ -10,12 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from anchorspend.contract import Feed, Layout, normalise_header
+from anchorspend.contract import Feed, Layout, Period, normalise_header
 from anchorspend.kinds import Field, FieldType, Kind
 from anchorspend.read import values
 from anchorspend.read.tables import Held, Sheet, open_tables
 
 _PART = 2_000  # rows typed at a time: more are slower, because they outgrow the processor's caches
+_LATEST_AFTER_PERIOD = timedelta(days=31)
 
 __all__ = ["Held", "Part", "Reading", "read"]
 
@@ -62,18 +64,21 @@ class Reading:
     amount: Decimal = Decimal(0)
 
 
-def read(file: BinaryIO, feed: Feed, layout: Layout) -> Reading:
-    """Open a file under a layout of its feed. Raises `Held` here or while iterating when the file is not as agreed."""
+def read(file: BinaryIO, feed: Feed, layout: Layout, period: Period) -> Reading:
+    """Open a file under a layout of its feed. Raises `Held` here or while iterating when the file is not as agreed.
+
+    A line dated more than a month after the period its file reports is quarantined: late payments turn up in later
+    files, but no file can hold payments that were not made yet.
+    """
     encoding, sheets = open_tables(file, layout)
     reading = Reading(encoding)
-    reading.parts = _parts(sheets, feed.definition, layout, reading)
+    reading.parts = _parts(sheets, _Typer(feed.definition, layout, period.last + _LATEST_AFTER_PERIOD), reading)
     return reading
 
 
-def _parts(sheets: Iterator[Sheet], kind: Kind, layout: Layout, reading: Reading) -> Iterator[Part]:
-    typer = _Typer(kind, layout)
+def _parts(sheets: Iterator[Sheet], typer: "_Typer", reading: Reading) -> Iterator[Part]:
     for sheet in sheets:
-        header = _find_header(sheet, layout)
+        header = _find_header(sheet, typer.layout)
         while rows := list(islice(sheet.rows, _PART)):
             lines = [(number, cells) for number, cells in rows if "".join(cells).strip()]
             part = typer.part(lines, header, sheet.name, first_line=reading.lines + 1)
@@ -117,16 +122,16 @@ def _find_header(sheet: Sheet, layout: Layout) -> _Header:
     )
 
 
-def _header(
-    cells: Sequence[str], names: list[str], wanted: dict[str, set[str]], layout: Layout, where: str
-) -> _Header:
+def _header(cells: Sequence[str], names: list[str], wanted: dict[str, set[str]], layout: Layout, where: str) -> _Header:
     position = {}
     for name, spellings in wanted.items():
         places = [i for i, header in enumerate(names) if header in spellings]
         if len(places) > 1:
             raise Held(f"{where}two columns could be {name}: {', '.join(cells[i] for i in places)}; map one of them")
         position[name] = places[0]
-    known = {header for spellings in wanted.values() for header in spellings} | set(map(normalise_header, layout.ignore))
+    known = {header for spellings in wanted.values() for header in spellings} | set(
+        map(normalise_header, layout.ignore)
+    )
     strangers = [cell.strip() for cell, name in zip(cells, names, strict=True) if name and name not in known]
     if strangers:
         raise Held(
@@ -139,10 +144,13 @@ def _header(
 class _Typer:
     """Types the cells of one layout; each distinct text of a column is looked at once per part."""
 
-    def __init__(self, kind: Kind, layout: Layout) -> None:
+    def __init__(self, kind: Kind, layout: Layout, latest: date) -> None:
+        self.layout = layout
         self._kind = kind
+        self._dated = kind.fields[kind.dated] if kind.dated else None
+        self._latest = latest.isoformat()
         self._fallback = {name: number - 1 for name, number in layout.fallback.items()}
-        date = functools.partial(
+        as_date = functools.partial(
             values.workbook_date if layout.format == "xlsx" else values.date, formats=tuple(layout.dates)
         )
         plain = _as_words if layout.format == "xlsx" else values.text
@@ -150,7 +158,7 @@ class _Typer:
         self._odd: Callable[[str], bool] = lambda text: "\x00" in text or (layout.format == "xlsx" and "@" in text)
         self._parsers: dict[FieldType, Callable[[str], Any]] = {
             FieldType.TEXT: plain,
-            FieldType.DATE: date,
+            FieldType.DATE: as_date,
             FieldType.MONEY: _negated if layout.payments_are == "negative" else values.money,
             FieldType.INTEGER: values.integer,
             FieldType.FLAG: values.flag,
@@ -171,7 +179,8 @@ class _Typer:
             dtype=object,  # text of pandas' own would be built only to be taken apart again by COPY
         )
         bad = [
-            Quarantined(first_line + i, sheet, lines[i][0], amounts[i], problems[i], lines[i][1]) for i in sorted(problems)
+            Quarantined(first_line + i, sheet, lines[i][0], amounts[i], problems[i], lines[i][1])
+            for i in sorted(problems)
         ]
         total = sum((amount for amount in amounts if amount is not None), Decimal(0))
         return Part(frame.drop(index=sorted(problems)) if problems else frame, bad, total)
@@ -229,6 +238,8 @@ class _Typer:
                 continue
             try:
                 typed[i] = parse(cell)
+                if of is self._dated and typed[i] > self._latest:
+                    raise ValueError(f"lies after {self._latest}, a month past the period its file reports")
             except ValueError as problem:
                 wrong[i] = str(problem)
         return typed, wrong

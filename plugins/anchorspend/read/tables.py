@@ -84,12 +84,14 @@ def _csv_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[i
         for number, row in enumerate(csv.reader(wrapper, delimiter=delimiter), start=1):
             yield number, row
     except csv.Error as problem:
-        what = f"a quote that is never closed or a cell over {_LONGEST_CELL:,} characters" if "limit" in str(problem) else problem
+        what = (
+            f"a quote that is never closed or a cell over {_LONGEST_CELL:,} characters"
+            if "limit" in str(problem)
+            else problem
+        )
         raise Held(f"row {number + 1}: {what}; put the row right") from None
     except UnicodeError as problem:
-        raise Held(
-            f"row {number + 1}: not {encoding}: {problem}; declare the right `encoding`, or `detect`"
-        ) from None
+        raise Held(f"row {number + 1}: not {encoding}: {problem}; declare the right `encoding`, or `detect`") from None
     finally:
         wrapper.detach()
         csv.field_size_limit(previous)

@@ -121,4 +121,6 @@ def from_workbook(cell: object) -> str:
 
 def workbook_date(cell: str, formats: Sequence[str]) -> str:
     """Like `date`, for cells of `from_workbook`."""
-    return _plausible(dt.date.fromisoformat(cell[1:])) if re.fullmatch(r"@\d{4}-\d\d-\d\d", cell) else date(cell, formats)
+    return (
+        _plausible(dt.date.fromisoformat(cell[1:])) if re.fullmatch(r"@\d{4}-\d\d-\d\d", cell) else date(cell, formats)
+    )

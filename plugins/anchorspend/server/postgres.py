@@ -32,7 +32,8 @@ def start() -> bool:
     Raises `UserError` with the end of the server's log when it does not come up.
     """
     if not is_ours():
-        warehouse.set_up(_given_reader_password())
+        if not warehouse.is_set_up():
+            warehouse.set_up(warehouse.given_reader_password())
         return False
     folder = _folder()
     if is_running():
@@ -73,7 +74,7 @@ def is_running() -> bool:
 def airflow_url() -> str:
     """Where Airflow keeps its metadata: its own database on the warehouse's server."""
     if is_ours():
-        return warehouse._embedded("airflow_url")
+        return warehouse.embedded("airflow_url")
     database = sql.Identifier(AIRFLOW)
     with warehouse.connect(autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = %s", [AIRFLOW]).fetchone():
@@ -83,13 +84,6 @@ def airflow_url() -> str:
 
 def _folder() -> Path:
     return settings.state() / "postgres"
-
-
-def _given_reader_password() -> str:
-    password = os.environ.get("ANCHORSPEND_BI_READER_PASSWORD")
-    if not password:
-        raise UserError("set ANCHORSPEND_BI_READER_PASSWORD: the password bi_reader shall have on your server")
-    return password
 
 
 def _initialise(folder: Path) -> None:
@@ -247,5 +241,3 @@ def _free_port(wanted: int | None) -> int:
 def _write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)
-
-

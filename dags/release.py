@@ -1,0 +1,114 @@
+"""From what is loaded to what is published: build → audit → publish, whenever a batch or a register arrived.
+
+A burst of feeds makes one release: the first run waits until nothing has arrived for a while, and the runs that queued up
+behind it find nothing new and stop. A failed check leaves the last good release standing. Every dbt model is a task, in
+one `dbt build` (Cosmos, watcher mode).
+"""
+
+import os
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import dag, get_current_context, task
+from anchorspend import model, settings
+from anchorspend.errors import UserError
+from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
+from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
+from defaults import BATCHES, DEFAULTS, REGISTERS, RELEASE, plainly
+
+QUIET_SECONDS = int(os.environ.get("ANCHORSPEND_QUIET_SECONDS", "120"))
+
+# dbt reads its connection from the environment of the task that runs it. Before the first set-up there is none.
+with suppress(UserError):
+    os.environ.update(model.environment())
+
+
+@dag(
+    dag_display_name="Release: build, audit, publish",
+    doc_md=__doc__,
+    schedule=BATCHES | REGISTERS,
+    start_date=datetime(2019, 8, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS,
+    tags=["release"],
+)
+def release() -> None:
+    """One release."""
+
+    @task.sensor(poke_interval=5, timeout=6 * 3600, mode="poke")
+    def wait_until_quiet() -> bool:
+        """True when nothing has landed or been loaded for a while."""
+        from anchorspend import publish, warehouse
+
+        with warehouse.connect() as connection:
+            return publish.seconds_since_last_change(connection) > QUIET_SECONDS
+
+    @task.short_circuit
+    @plainly
+    def open_release() -> int | None:
+        """Begin a release, or stop here when nothing changed since the published one."""
+        from anchorspend import publish
+        from anchorspend import release as steps
+
+        steps.register()
+        return publish.open_release()
+
+    build = DbtTaskGroup(
+        group_id="build",
+        project_config=ProjectConfig(
+            dbt_project_path=settings.dbt_project(), manifest_path=model.manifest(), project_name="anchorspend"
+        ),
+        profile_config=ProfileConfig(
+            profile_name="anchorspend",
+            target_name="warehouse",
+            profiles_yml_filepath=settings.dbt_project() / "profiles.yml",
+        ),
+        execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER),
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST,
+            test_behavior=TestBehavior.AFTER_EACH,
+            exclude=["resource_type:unit_test"],  # rules are tested in CI, not on every release
+            emit_datasets=False,  # consumers wait for the release, never for one of its tables
+        ),
+        operator_args={"install_deps": False},
+    )
+
+    @task
+    @plainly
+    def audit(release_id: int) -> list[str]:
+        """Judge the candidate; its warnings."""
+        from anchorspend import release as steps
+
+        return [str(warning) for warning in steps.judge(release_id).warnings]
+
+    @task(outlets=[RELEASE])
+    @plainly
+    def publish(release_id: int, warnings: list[str]) -> str:
+        """Switch readers to the new release."""
+        from anchorspend import publish as steps
+
+        print(*warnings, sep="\n")  # noqa: T201
+        return steps.publish(release_id).schema_name
+
+    @task(trigger_rule="one_failed")
+    def keep_the_last_release(release_id: int | None) -> None:
+        """Record that this one failed; the one published before it stands."""
+        from anchorspend import publish
+
+        if release_id is not None:
+            publish.fail(release_id, f"see Airflow run {_run_id()}")
+
+    opened = open_release()
+    warnings = audit(opened)
+    published = publish(opened, warnings)
+    wait_until_quiet() >> opened >> build >> warnings
+    [build, warnings, published] >> keep_the_last_release(opened)
+
+
+def _run_id() -> Any:
+    return get_current_context()["run_id"]
+
+
+release()

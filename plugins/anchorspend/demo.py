@@ -1,0 +1,161 @@
+"""Demo: the sample county, from its files to a published scorecard, through the real DAGs under the real scheduler.
+
+A user of the same servers, DAGs and commands as everybody else.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from anchorspend import land, settings, warehouse
+from anchorspend.contract import load_institutions
+from anchorspend.errors import UserError
+from anchorspend.sample import write_county
+from anchorspend.server import airflow, postgres
+
+_LIMIT_SECONDS = 1200
+_QUIET_SECONDS = "8"  # every file is there from the start, so a release need not wait long for another
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class _Watch:
+    """What has been said of each run, so that progress is told once."""
+
+    client: airflow.Client
+    say: Say
+    told: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, key: str, text: str) -> None:
+        if self.told.get(key) != text:
+            self.told[key] = text
+            self.say(text)
+
+
+def sample_files(say: Say, scale: float = 1.0) -> None:
+    """Write the sample county's files into the inbox, unless they are there."""
+    inbox = settings.inbox()
+    if (inbox / land.SAMPLE_MARK).exists():
+        say(f"sample county: reusing the files in {inbox}")
+        return
+    if inbox.exists() and any(inbox.iterdir()):
+        raise UserError(f"{inbox} holds files of yours; set ANCHORSPEND_STATE to another folder for the demo")
+    say("sample county: writing each institution's files")
+    write_county(inbox, settings.state() / "truth", scale=scale, progress=say)
+
+
+def run(say: Say) -> bool:
+    """Bring the sample county to a published release. True when a new release was made, False when nothing had changed.
+
+    Starts what is not running and stops what it started. Raises `UserError` naming the task that failed.
+    """
+    os.environ.setdefault("ANCHORSPEND_QUIET_SECONDS", _QUIET_SECONDS)
+    was_running = airflow.running() is not None
+    say("PostgreSQL: starting")
+    started_database = postgres.start()
+    try:
+        sample_files(say)
+        say("Airflow: starting (half a minute on the first run)")
+        address = airflow.start()
+        say(f"Airflow: {address.url}, user {address.user}, password {address.password}")
+        return _follow(_Watch(airflow.Client(address), say))
+    finally:
+        if not was_running:
+            say("Airflow: stopping")
+            airflow.stop()
+        if started_database:
+            say("PostgreSQL: stopping")
+            postgres.stop()
+
+
+def _follow(watch: _Watch) -> bool:
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    ingests = [f"ingest_{name}" for name in load_institutions()]
+    expected = {*ingests, "reference", "release"}
+    _until(deadline, lambda: _all_read(watch, expected), "Airflow did not read every DAG file")
+    before = _latest_release()
+    first = {dag_id: _runs(watch, dag_id) for dag_id in expected}
+    watch.client.unpause("release")
+    runs = {dag_id: _start(watch, dag_id, first[dag_id]) for dag_id in ["reference", *ingests]}
+    _until(deadline, lambda: _ended(watch, runs), "the ingest DAGs did not end")
+    # Anything loaded has already called for a release by its asset; this run asks for one when nothing was.
+    watch.client.trigger("release")
+    _until(deadline, lambda: _released(watch, set(first["release"])), "no release was made")
+    return _latest_release() != before
+
+
+def _all_read(watch: _Watch, expected: set[str]) -> bool:
+    if errors := watch.client.import_errors():
+        raise UserError("a DAG file cannot be read:\n" + "\n".join(errors))
+    return expected <= set(watch.client.dags())
+
+
+def _runs(watch: _Watch, dag_id: str) -> list[str]:
+    return [run["dag_run_id"] for run in watch.client.runs(dag_id)]
+
+
+def _start(watch: _Watch, dag_id: str, before: list[str]) -> str:
+    """Unpause a DAG. Airflow then runs it by its schedule when that is due; when it is not, ask for a run."""
+    watch.client.unpause(dag_id)
+    for _ in range(0 if before else 20):
+        if runs := _runs(watch, dag_id):
+            return runs[0]
+        time.sleep(0.5)
+    return watch.client.trigger(dag_id)
+
+
+def _ended(watch: _Watch, runs: dict[str, str]) -> bool:
+    states = {}
+    for dag_id, run_id in runs.items():
+        run = next(run for run in watch.client.runs(dag_id) if run["dag_run_id"] == run_id)
+        states[dag_id] = run["state"]
+        if run["state"] == "failed":
+            raise UserError(_failure(watch, dag_id, run_id))
+        if run["state"] == "success":
+            watch.tell(dag_id, f"{dag_id}: done")
+    watch.tell("lines", f"{_loaded():,} lines loaded")
+    return all(state == "success" for state in states.values())
+
+
+def _released(watch: _Watch, before: set[str]) -> bool:
+    runs = [run for run in watch.client.runs("release") if run["dag_run_id"] not in before]
+    for run in runs:
+        if run["state"] == "failed":
+            raise UserError(_failure(watch, "release", run["dag_run_id"]))
+        if run["state"] == "running":
+            tasks = watch.client.tasks("release", run["dag_run_id"])
+            done = sum(task["state"] in {"success", "skipped"} for task in tasks)
+            busy = [task["task_display_name"] for task in tasks if task["state"] == "running"]
+            if done > 1:
+                watch.tell("release", f"release: {done} of {len(tasks)} tasks done{f', {busy[-1]}' if busy else ''}")
+    return bool(runs) and all(run["state"] == "success" for run in runs)
+
+
+def _failure(watch: _Watch, dag_id: str, run_id: str) -> str:
+    failed = [task for task in watch.client.tasks(dag_id, run_id) if task["state"] == "failed"]
+    said = []
+    for task in failed:
+        lines = [line for line in watch.client.log(dag_id, run_id, task).splitlines() if line.strip()]
+        said.append(f"{dag_id}.{task['task_id']} failed; its log ends with:\n" + "\n".join(lines[-12:]))
+    return "\n".join(said) or f"{dag_id} failed"
+
+
+def _until(deadline: float, condition: Callable[[], bool], problem: str) -> None:
+    while not condition():
+        if time.monotonic() > deadline:
+            raise UserError(f"{problem} in {_LIMIT_SECONDS // 60} minutes; see {airflow.folder() / 'logs'}")
+        time.sleep(2)
+
+
+def _latest_release() -> int | None:
+    with warehouse.connect() as connection:
+        row = connection.execute("select max(release_id) from ops.release where status = 'published'").fetchone()
+        return row[0] if row else None
+
+
+def _loaded() -> int:
+    with warehouse.connect() as connection:
+        row = connection.execute("select coalesce(sum(lines_loaded), 0) from ops.batch").fetchone()
+        return int(row[0]) if row else 0

@@ -1,0 +1,178 @@
+"""What is true of the sample county, written beside it: the oracle every figure of the pipeline is judged by.
+
+| file | one row per |
+|---|---|
+| `suppliers.csv` | true supplier |
+| `supplier_records.csv` | institution, feed, supplier number (where shown), name and postcode, with its supplier |
+| `lines.csv` | spend line that counts: loadable, not superseded, of the ledger or, without one, the observatory |
+| `errors.csv` | cell that keeps its line from being loaded |
+| `batches.csv` | file |
+| `figures.csv` | institution, financial year and definition of local |
+| `individuals.csv` | private person among the payees, by institution that writes the name out |
+
+Amounts are pounds, as published: `net_amount` takes off the VAT a gross feed holds. `scope` is works, supplies or
+social_care, or why the line is outside these (grant, precept_levy, public_body, tax_pension, treasury, refund).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchorspend.sample.geography import BEDFORDSHIRE, LUTON, Geography, compact
+from anchorspend.sample.money import pounds
+from anchorspend.sample.observatory import REDACTED
+from anchorspend.sample.publish import Batch, FileError, Published, write_rows
+from anchorspend.sample.tables import YEARS, categories, financial_year
+from anchorspend.sample.world import Supplier
+
+_DEFINITIONS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "primary": lambda places: places.postcode.str.match(r"LU\d"),
+    "secondary": lambda places: places.authority.isin(BEDFORDSHIRE),
+    "strategy": lambda places: places.postcode.str.match(r"LU\d") | places.authority.isin(BEDFORDSHIRE),
+    "luton_borough": lambda places: places.authority == LUTON,
+}
+_LABELS = {year: financial_year(year) for year in YEARS}
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One published feed: `counts` says whether its lines are the institution's spend or a second opinion."""
+
+    institution_id: str
+    feed_id: str
+    counts: bool
+    published: Published
+
+
+def write_truth(folder: Path, geography: Geography, suppliers: list[Supplier], feeds: list[Feed]) -> None:
+    """Write every file of truth about the county's feeds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_suppliers(folder, suppliers)
+    records = pd.concat([_records(feed, suppliers) for feed in feeds], ignore_index=True)
+    records.to_csv(folder / "supplier_records.csv", index=False)
+    _write_individuals(folder, suppliers, records)
+    lines = pd.concat([_lines(feed, geography) for feed in feeds if feed.counts], ignore_index=True)
+    _write_lines(folder, suppliers, lines)
+    _figures(geography, suppliers, lines).to_csv(folder / "figures.csv", index=False)
+    place = ["institution_id", "feed_id"]
+    write_rows(
+        folder / "errors.csv",
+        [
+            [*place, *FileError._fields],
+            *((feed.institution_id, feed.feed_id, *error) for feed in feeds for error in feed.published.errors),
+        ],
+    )
+    batches = [
+        (feed.institution_id, feed.feed_id, *batch[:4], pounds(batch.pence), "yes" if batch.superseded else "no")
+        for feed in feeds
+        for batch in feed.published.batches
+    ]
+    header = ["pounds" if name == "pence" else name for name in Batch._fields]
+    write_rows(folder / "batches.csv", [[*place, *header], *batches])
+
+
+def _write_suppliers(folder: Path, suppliers: list[Supplier]) -> None:
+    names = [field.name for field in fields(Supplier)]
+    table = pd.DataFrame({name: [getattr(supplier, name) for supplier in suppliers] for name in names})
+    table["trading_names"] = table.trading_names.str.join("|")
+    table["sme"] = np.where(table.sme, "yes", "no")
+    table["employees"] = table.employees.astype("Int64")
+    table = table.rename(columns={"authority": "authority_code", "category": "category_code"})
+    table.to_csv(folder / "suppliers.csv", index=False)
+
+
+def _records(feed: Feed, suppliers: list[Supplier]) -> pd.DataFrame:
+    counted = feed.published.records.loc[np.unique(feed.published.lines.record)]
+    table = counted.drop_duplicates(["supplier_ref", "name", "postcode", "supplier"])
+    return pd.DataFrame(
+        {
+            "institution_id": feed.institution_id,
+            "feed_id": feed.feed_id,
+            "supplier_ref": table.supplier_ref,
+            "name": table["name"],
+            "postcode": table.postcode,
+            "supplier_id": [suppliers[position].supplier_id for position in table.supplier],
+        }
+    )
+
+
+def _write_individuals(folder: Path, suppliers: list[Supplier], records: pd.DataFrame) -> None:
+    people = pd.DataFrame(
+        [(one.supplier_id, one.legal_name, one.postcode) for one in suppliers if one.sector == "individual"],
+        columns=["supplier_id", "name", "postcode"],
+    )
+    named = records.loc[records["name"] != REDACTED, ["supplier_id", "institution_id", "name"]].drop_duplicates()
+    named = named.rename(columns={"name": "name_as_written"})
+    people.merge(named, on="supplier_id").to_csv(folder / "individuals.csv", index=False)
+
+
+def _lines(feed: Feed, geography: Geography) -> pd.DataFrame:
+    """Lines of a feed with its names, their supplier, and postcode and authority of its record as written."""
+    records, lines = feed.published.records, feed.published.lines
+    places = _places(geography, records.postcode)
+    return lines[["file", "sheet", "row", "payment_date", "year", "pence", "net_pence", "category"]].assign(
+        institution_id=feed.institution_id,
+        feed_id=feed.feed_id,
+        supplier=records.supplier.to_numpy()[lines.record],
+        postcode=places.postcode.to_numpy()[lines.record],
+        authority=places.authority.to_numpy()[lines.record],
+    )
+
+
+def _write_lines(folder: Path, suppliers: list[Supplier], lines: pd.DataFrame) -> None:
+    numbers = np.array([supplier.supplier_id for supplier in suppliers], dtype=object)
+    columns = {
+        "institution_id": lines.institution_id,
+        "feed_id": lines.feed_id,
+        "file": lines.file,
+        "sheet": lines.sheet,
+        "row": lines.row,
+        "payment_date": lines.payment_date.dt.strftime("%Y-%m-%d").fillna(""),
+        "financial_year": lines.year.map(_LABELS),
+        "supplier_id": numbers[lines.supplier],
+        "amount": [pounds(pence) for pence in lines.pence.tolist()],
+        "net_amount": [pounds(pence) for pence in lines.net_pence.tolist()],
+        "category_code": np.array([one.code for one in categories()], dtype=object)[lines.category],
+        "scope": np.array([one.scope for one in categories()], dtype=object)[lines.category],
+    }
+    values = [column if isinstance(column, list) else column.tolist() for column in columns.values()]
+    write_rows(folder / "lines.csv", [list(columns), *zip(*values, strict=True)])
+
+
+def _figures(geography: Geography, suppliers: list[Supplier], lines: pd.DataFrame) -> pd.DataFrame:
+    """Local, known and total pounds of every institution-year, by definition.
+
+    `local_amount` goes by the postcode as written, `true_local_amount` by where the supplier truly is; `known_amount`
+    is what was paid to records whose written postcode has an authority in the ONS list.
+    """
+    true = _places(geography, [supplier.postcode for supplier in suppliers])
+    known = lines.authority.notna()
+    parts = []
+    for name, is_local in _DEFINITIONS.items():
+        pence = pd.DataFrame(
+            {
+                "institution_id": lines.institution_id,
+                "financial_year": lines.year.map(_LABELS),
+                "definition": name,
+                "local_amount": lines.pence.where(known & is_local(lines), 0),
+                "known_amount": lines.pence.where(known, 0),
+                "true_local_amount": lines.pence.where(is_local(true).to_numpy()[lines.supplier], 0),
+                "total_amount": lines.pence,
+            }
+        )
+        parts.append(pence.groupby(["institution_id", "financial_year", "definition"], sort=False).sum())
+    figures = pd.concat(parts).reset_index()
+    for column in ("local_amount", "known_amount", "true_local_amount", "total_amount"):
+        figures[column] = figures[column].map(pounds)
+    return figures.sort_values(["institution_id", "financial_year"], kind="stable")
+
+
+def _places(geography: Geography, postcodes: Iterable[str]) -> pd.DataFrame:
+    """Postcode, without a space, and authority, missing where there is none."""
+    compacted = [compact(postcode) for postcode in postcodes]
+    return pd.DataFrame(
+        {"postcode": compacted, "authority": [geography.authorities.get(postcode) for postcode in compacted]}
+    )

