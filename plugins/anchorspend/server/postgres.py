@@ -54,7 +54,7 @@ def start() -> bool:
             }
         ),
     )
-    _provision(f"postgresql://postgres:{passwords['postgres']}@127.0.0.1:{port}/postgres", passwords)
+    _provision(superuser_url(), passwords)
     warehouse.set_up(passwords[warehouse.READER])
     return True
 
@@ -69,6 +69,12 @@ def is_running() -> bool:
     """Whether the embedded server's process answers for its data folder."""
     data = _folder() / "data"
     return (data / "postmaster.pid").exists() and _run(["pg_ctl", "status", "-D", str(data)]).returncode == 0
+
+
+def superuser_url() -> str:
+    """The embedded server's superuser, for provisioning; nothing in the pipeline uses it."""
+    passwords = json.loads((_folder() / "passwords.json").read_text())
+    return f"postgresql://postgres:{passwords['postgres']}@127.0.0.1:{_remembered_port()}/postgres"
 
 
 def airflow_url() -> str:

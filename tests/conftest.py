@@ -1,0 +1,78 @@
+"""Fixtures: one embedded PostgreSQL for the whole run, a fresh warehouse for each test that asks, the real files beside."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder of the run's own, so that tests never touch what a person made with `make demo`."""
+    folder = tmp_path_factory.mktemp("state")
+    # PostgreSQL runs as an unprivileged account where we are root, which pytest's private folders keep out.
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    os.environ["ANCHORSPEND_STATE"] = str(folder)
+    for variable in ("ANCHORSPEND_WAREHOUSE_URL", "ANCHORSPEND_INBOX", "ANCHORSPEND_LANDING"):
+        os.environ.pop(variable, None)
+    yield folder
+
+
+@pytest.fixture(scope="session")
+def server(state: Path) -> Iterator[Callable[[], str]]:
+    """Makes databases on a running embedded PostgreSQL: each call gives the owner's URL of a fresh one."""
+    from anchorspend import warehouse
+    from anchorspend.server import postgres
+
+    postgres.start()
+    owner, superuser = warehouse.url(), postgres.superuser_url()
+    os.environ["ANCHORSPEND_BI_READER_PASSWORD"] = secrets.token_urlsafe(12)
+
+    def database() -> str:
+        name = f"test_{secrets.token_hex(4)}"
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(postgres.OWNER))
+            )
+        return owner.rpartition("/")[0] + f"/{name}"
+
+    yield database
+    for variable in ("ANCHORSPEND_WAREHOUSE_URL", "ANCHORSPEND_BI_READER_PASSWORD"):
+        os.environ.pop(variable, None)
+    postgres.stop()
+
+
+@pytest.fixture
+def warehouse_url(server: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A fresh warehouse, set up, that the package takes for its own; inbox and landing store are fresh too."""
+    from anchorspend import warehouse
+
+    url = server()
+    monkeypatch.setenv("ANCHORSPEND_WAREHOUSE_URL", url)
+    monkeypatch.setenv("ANCHORSPEND_INBOX", str(tmp_path / "inbox"))
+    monkeypatch.setenv("ANCHORSPEND_LANDING", str(tmp_path / "landing"))
+    warehouse.set_up(os.environ["ANCHORSPEND_BI_READER_PASSWORD"])
+    return url
+
+
+@pytest.fixture
+def connection(warehouse_url: str) -> Iterator[psycopg.Connection]:
+    """The owner's connection to the fresh warehouse."""
+    with psycopg.connect(warehouse_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def real_files() -> Path:
+    """The folder of real published files; the test skips, saying so, where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real published files are not here: {SHARED}")
+    return SHARED
