@@ -52,7 +52,8 @@ def ingest_dag(institution: Institution) -> DAG:
             from anchorspend import ingest
 
             landed = 0
-            for landed, file in enumerate(ingest.land_feed(institution, feed), start=1):
+            for file in ingest.land_feed(institution, feed):
+                landed += 1
                 print(f"landed {file.name} as {file.sha256[:12]}{'' if file.is_new else ', known already'}")  # noqa: T201
             return landed
 
@@ -72,7 +73,7 @@ def ingest_dag(institution: Institution) -> DAG:
         @task
         @plainly
         def report(refusals: Iterator[list[str]]) -> None:
-            """Fail, with the reasons, when a file was refused; what was loaded is on its way to a release all the same."""
+            """Fail, with the reasons, when a file was refused; what was loaded is on its way to a release."""
             if reasons := [reason for feed in refusals for reason in feed]:
                 raise UserError("\n".join(reasons))
 

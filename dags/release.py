@@ -1,8 +1,8 @@
 """From what is loaded to what is published: build → audit → publish, whenever a batch or a register arrived.
 
-A burst of feeds makes one release: the first run waits until nothing has arrived for a while, and the runs that queued up
-behind it find nothing new and stop. A failed check leaves the last good release standing. Every dbt model is a task, in
-one `dbt build` (Cosmos, watcher mode).
+A burst of feeds makes one release: the first run waits until nothing has arrived for a while, and the runs that queued
+up behind it find nothing new and stop. A failed check leaves the last good release standing. Every dbt model is a task,
+in one `dbt build` (Cosmos, watcher mode).
 """
 
 import os
@@ -72,7 +72,7 @@ def release() -> None:
             exclude=["resource_type:unit_test"],  # rules are tested in CI, not on every release
             emit_datasets=False,  # consumers wait for the release, never for one of its tables
         ),
-        operator_args={"install_deps": False},
+        operator_args={"install_deps": False, "deferrable": False, "poke_interval": 2},
     )
 
     @task

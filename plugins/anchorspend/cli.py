@@ -19,12 +19,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-out, err = Console(), Console(stderr=True)
+# In a pipe or a file there is no edge to fold tables at.
+out = Console(width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True)
 _started = time.monotonic()
 
 
 def _say(message: str) -> None:
-    err.print(f"[dim]{time.monotonic() - _started:5.0f} s[/dim]  {message}", highlight=False)
+    err.print(f"{time.monotonic() - _started:5.0f} s  {message}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(name="demo")
@@ -168,7 +170,10 @@ def sql(
     statement: Annotated[str, typer.Argument(help="a SELECT over schema marts")],
     as_csv: Annotated[bool, typer.Option("--csv", help="comma-separated, for a file or a pipe")] = False,
 ) -> None:
-    """Run a query as `bi_reader`, who reads the published tables and nothing else. Starts the embedded server if it is down."""
+    """Run a query as `bi_reader`, who reads the published tables and nothing else.
+
+    Starts the embedded server if it is down.
+    """
     postgres.start()
     names, rows = show.query(statement)
     if as_csv:

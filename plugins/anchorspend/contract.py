@@ -271,7 +271,7 @@ def _period(parts: Mapping[str, str | None], year_start: int) -> Period:
     year = int(parts["year"] or "")
     year += 2000 if year < 100 else 0
     if word := parts.get("month"):
-        month = int(word) if word.isdigit() else _MONTHS[word.casefold()] if word.casefold() in _MONTHS else 0
+        month = int(word) if word.isdigit() else _MONTHS.get(word.casefold(), 0)
         first = date(year, month, 1)
         return Period(f"{year}-{month:02}", first, _end_of(first, 1))
     if quarter := parts.get("quarter"):
@@ -327,7 +327,7 @@ def _plain(error: Mapping[str, Any]) -> str:
 def load_institution(path: Path) -> Institution:
     """One institution file. Raises `UserError` naming file, key and fix for everything wrong in it."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoTwiceLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoTwiceLoader)  # noqa: S506  # a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise UserError(f"{path}: not YAML: {problem}") from None
     except OSError as problem:
@@ -359,13 +359,13 @@ def load_institutions(folder: Path | None = None) -> dict[str, Institution]:
             found[path.stem] = load_institution(path)
         except UserError as problem:
             problems.append(str(problem))
-    for institution in found.values():
-        for other in institution.predecessors:
-            if other not in {path.stem for path in paths}:
-                problems.append(
-                    f"{folder / institution.id}.yml: predecessors: no institution {other!r}; "
-                    f"{_did_you_mean(other, found)}"
-                )
+    names = {path.stem for path in paths}
+    problems += [
+        f"{folder / institution.id}.yml: predecessors: no institution {other!r}; {_did_you_mean(other, found)}"
+        for institution in found.values()
+        for other in institution.predecessors
+        if other not in names
+    ]
     if problems:
         raise UserError("\n".join(problems))
     return found

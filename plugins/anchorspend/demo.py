@@ -59,7 +59,7 @@ def run(say: Say) -> bool:
         sample_files(say)
         say("Airflow: starting (half a minute on the first run)")
         address = airflow.start()
-        say(f"Airflow: {address.url}, user {address.user}, password {address.password}")
+        say(f"Airflow: ready at {address.url}")
         return _follow(_Watch(airflow.Client(address), say))
     finally:
         if not was_running:

@@ -47,7 +47,7 @@ class Landed:
 
 
 def discover(institution: Institution, feed_id: str) -> list[Found]:
-    """The files at a feed's source, oldest first (by modification time, then name). A folder that is not there has none."""
+    """The files at a feed's source, oldest first (by modification time, then name); none where the folder is absent."""
     feed = institution.feeds[feed_id]
     filesystem, folder = _source(feed)
     listed = filesystem.glob(f"{folder}/{feed.source.files}", detail=True)
@@ -85,7 +85,7 @@ def unlanded(connection: psycopg.Connection, institution: Institution, feed_id: 
 
 
 def land(connection: psycopg.Connection, institution_id: str, feed_id: str, found: Found) -> Landed:
-    """Keep a file's bytes and register them, in one short transaction. The same bytes under the same name change nothing."""
+    """Keep a file's bytes and register them. The same bytes under the same name change nothing."""
     sha256, size = _keep(found.url)
     control_sha256 = _keep(found.control_url)[0] if found.control_url else None
     with connection.transaction():
@@ -107,7 +107,8 @@ def land(connection: psycopg.Connection, institution_id: str, feed_id: str, foun
         row = connection.execute(
             """
             insert into landing.file
-            (institution_id, feed_id, name, sha256, size_bytes, control_name, control_sha256, source, modified_at, is_sample)
+            (institution_id, feed_id, name, sha256, size_bytes, control_name, control_sha256, source, modified_at,
+                is_sample)
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning file_id
             """,
             [
@@ -157,12 +158,8 @@ def _source(feed: Feed) -> tuple[Any, str]:
 
 
 def _modified(filesystem: Any, path: str, info: dict[str, Any]) -> datetime:
-    stamp = info.get("mtime") or info.get("LastModified")
-    if isinstance(stamp, datetime):
-        return stamp.astimezone(UTC)
-    if stamp is None:
-        return filesystem.modified(path).astimezone(UTC)
-    return datetime.fromtimestamp(float(stamp), UTC)
+    stamp = info.get("mtime") or info.get("LastModified") or filesystem.modified(path)
+    return stamp.astimezone(UTC) if isinstance(stamp, datetime) else datetime.fromtimestamp(float(stamp), UTC)
 
 
 def _control(filesystem: Any, feed: Feed, path: str, names: set[str]) -> str | None:

@@ -21,7 +21,7 @@ from psycopg import sql
 from anchorspend.contract import Feed, Institution, Layout, Period, PublishedTotals, SidecarTotal
 from anchorspend.errors import UserError
 from anchorspend.kinds import Kind
-from anchorspend.read import Held, Part, Reading, read
+from anchorspend.read import Held, Part, Problem, Reading, read
 
 _PENNY = Decimal("0.01")
 
@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of a file. `status` is `loaded` or `refused`, with the reason; counts are None when it was not read."""
+    """What became of a file: `loaded` or `refused` with the reason. Counts are None where it was not read."""
 
     batch_id: int
     file: str
@@ -193,7 +193,7 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _json(value: Sequence[object]) -> str:
-    plain = [asdict(one) if hasattr(one, "__dataclass_fields__") else one for one in value]
+    plain = [asdict(one) if isinstance(one, Problem) else one for one in value]
     # PostgreSQL's jsonb has no NUL; its symbol says that one stood there.
     return json.dumps(plain, ensure_ascii=False).replace("\\u0000", "␀")
 

@@ -20,7 +20,7 @@ def environment() -> dict[str, str]:
 
 
 def manifest() -> Path:
-    """The parsed project, which the release DAG is drawn from. In the project's own folder, where dbt and Cosmos look."""
+    """The parsed project, which the release DAG is drawn from; where dbt and Cosmos look for it."""
     return settings.dbt_project() / "target" / "manifest.json"
 
 

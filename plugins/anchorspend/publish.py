@@ -1,4 +1,4 @@
-"""Publish: one transaction names the audited candidate `release_NNNN`, points every view of `marts` at it and grants it.
+"""Publish: one transaction names the audited candidate `release_NNNN` and points every view of `marts` at it.
 
 Readers see the old release or the new, never a mixture. Earlier releases keep their schemas.
 """

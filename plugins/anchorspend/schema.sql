@@ -86,8 +86,8 @@ select
     line.line_no,
     line.cells
 from raw.quarantine as line
-inner join ops.batch on batch.batch_id = line.batch_id
-inner join landing.file on file.file_id = batch.file_id
+inner join ops.batch on line.batch_id = batch.batch_id
+inner join landing.file on batch.file_id = file.file_id
 cross join lateral jsonb_array_elements(line.problems) as problem;
 
 -- One row per institution and per feed of the institution files, as the newest load or release found them.

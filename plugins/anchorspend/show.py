@@ -73,13 +73,17 @@ def scorecard() -> list[dict[str, Any]]:
 def scorecard_table(scores: Sequence[dict[str, Any]]) -> Table:
     """The scorecard for a terminal: one row per institution and year, one column per definition."""
     first = scores[0]
-    title = f"% local spend, release {first['release_id']}"
-    shown = Table(title=f"{title} · SAMPLE DATA, made up" if first["is_sample"] else title, header_style="bold")
-    for heading in ("Institution", "Year"):
-        shown.add_column(heading)
-    for heading in ("Spend £m", *(f"{name} [low–high]" for name in HEADLINES), "Target"):
-        shown.add_column(Text(heading), justify="right")
-    shown.add_column("Status")
+    title = f"Local share of spend, release {first['release_id']}"
+    shown = Table(
+        title=f"{title} · SAMPLE DATA, made up" if first["is_sample"] else title,
+        caption="in brackets: with every pound of unknown place counted against, and for",
+        header_style="bold",
+    )
+    shown.add_column("Institution", no_wrap=True)
+    shown.add_column("Year", no_wrap=True)
+    for heading in ("Spend £m", *(f"% {name}" for name in HEADLINES), "Target"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    shown.add_column("Status", no_wrap=True)
     cells: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for score in scores:
         cells.setdefault((score["institution_name"], score["financial_year"]), {})[score["definition_id"]] = score
@@ -90,7 +94,7 @@ def scorecard_table(scores: Sequence[dict[str, Any]]) -> Table:
             year,
             f"{headline['total_amount'] / 1_000_000:,.1f}",
             *(_bounded(by_definition[name]) for name in HEADLINES),
-            "" if headline["target"] is None else f"{headline['target']:.0%}",
+            "" if headline["target"] is None else _percent(headline["target"]),
             Text(headline["status"].replace("_", " "), style=_COLOURS.get(headline["status"], "dim")),
         )
     return shown
@@ -100,8 +104,8 @@ def _bounded(score: dict[str, Any]) -> Text:
     if score["value"] is None:
         return Text("no data")
     low, high = score["value_low"], score["value_high"]
-    bounds = "" if low == high else f" [{_percent(low)}–{_percent(high)}]"
-    return Text(f"{_percent(score['value'])} %{bounds}")
+    bounds = "" if low == high else f" ({_percent(low)}–{_percent(high)})"
+    return Text(f"{_percent(score['value'])}{bounds}")
 
 
 def _percent(share: Decimal) -> str:

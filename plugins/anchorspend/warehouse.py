@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
@@ -49,7 +50,7 @@ def embedded(name: str) -> str:
         addresses: dict[str, str] = json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(
-            "no database: run `make up` to start the embedded one, or set ANCHORSPEND_WAREHOUSE_URL to a server of yours"
+            "no database: `make up` starts the embedded one; ANCHORSPEND_WAREHOUSE_URL names a server of yours"
         ) from None
     return addresses[name]
 
@@ -136,7 +137,7 @@ def _grant_reader(connection: psycopg.Connection, password: str) -> None:
 def register_institutions(connection: psycopg.Connection, institutions: Iterable[Institution]) -> None:
     """Write the institution files' facts to `ops.institution` and `ops.feed`.
 
-    An institution whose file is gone keeps its row, because its spend stays; its feeds go, because none is due any more.
+    An institution whose file is gone keeps its row, because its spend stays; its feeds go, because none is due.
     """
     found = list(institutions)
     connection.execute("lock table ops.institution in exclusive mode")
@@ -169,7 +170,9 @@ def register_institutions(connection: psycopg.Connection, institutions: Iterable
         )
 
 
-def rows(connection: psycopg.Connection, query: str, parameters: Mapping[str, object] | None = None) -> list[dict]:
+def rows(
+    connection: psycopg.Connection, query: str, parameters: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
     """The rows of a query as dictionaries."""
     with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
         return cursor.execute(query.encode(), parameters).fetchall()

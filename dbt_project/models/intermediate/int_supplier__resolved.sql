@@ -11,7 +11,8 @@ judged as (
         record.*,
         individual.pattern_id as individual_pattern_id,
         md5(
-            concat_ws('|', institution_id, coalesce('ref:' || upper(supplier_ref), 'name:' || upper(supplier_name), '?'))
+            institution_id || '|'
+            || coalesce('ref:' || upper(record.supplier_ref), 'name:' || upper(record.supplier_name), '?')
         )::uuid as supplier_id
     from record
     left join lateral (

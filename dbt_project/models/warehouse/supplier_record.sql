@@ -23,5 +23,5 @@ with seen as (
 
 select * from seen
 {% if is_incremental() %}
-where not exists (select from {{ this }} as known where known.supplier_record_id = seen.supplier_record_id)
+    where not exists (select from {{ this }} as known where known.supplier_record_id = seen.supplier_record_id)
 {% endif %}

@@ -4,6 +4,6 @@
 drops a line, classifies it or looks at another file.
 """
 
-from anchorspend.read.lines import Held, Part, Reading, read
+from anchorspend.read.lines import Held, Part, Problem, Reading, read
 
-__all__ = ["Held", "Part", "Reading", "read"]
+__all__ = ["Held", "Part", "Problem", "Reading", "read"]

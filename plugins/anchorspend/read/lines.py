@@ -1,4 +1,4 @@
-"""Rows of cells to typed lines and quarantined ones, under one layout. Memory is that of one part, whatever the file."""
+"""Rows of cells to typed lines and quarantined ones, under one layout, part by part: memory does not grow."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from anchorspend.read.tables import Held, Sheet, open_tables
 _PART = 2_000  # rows typed at a time: more are slower, because they outgrow the processor's caches
 _LATEST_AFTER_PERIOD = timedelta(days=31)
 
-__all__ = ["Held", "Part", "Reading", "read"]
+__all__ = ["Held", "Part", "Problem", "Reading", "read"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,11 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class Part:
-    """Some lines of a file. `good` has the columns line_no, sheet, source_row and every field of the kind, each typed or
-    None; `amount` sums the pounds of all lines of the part whose amount can be read, good and bad."""
+    """Some lines of a file.
+
+    `good` has the columns line_no, sheet, source_row and every field of the kind, each typed or None; `amount` sums the
+    pounds of all lines of the part whose amount can be read, good and bad.
+    """
 
     good: pd.DataFrame
     bad: list[Quarantined]
@@ -116,8 +119,9 @@ def _find_header(sheet: Sheet, layout: Layout) -> _Header:
             f"{', '.join(repr(s[0]) for s in layout.spellings().values())}"
         )
     gone = "; ".join(f"{name} ({' or '.join(map(repr, layout.spellings()[name]))})" for name in missing)
+    seen = ", ".join(cell for cell in cells if cell.strip())
     raise Held(
-        f"{where}the layout changed: no column for {gone}. The header row reads {', '.join(c for c in cells if c.strip())}. "
+        f"{where}the layout changed: no column for {gone}. The header row reads {seen}. "
         "Add the new name to the field's spellings under `columns`, or a layout that `starts` with this period"
     )
 

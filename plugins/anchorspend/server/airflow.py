@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import requests
@@ -31,7 +32,7 @@ def folder() -> Path:
 
 
 def environment(port: int) -> dict[str, str]:
-    """The environment of every Airflow process. Nothing is written outside the state folder and nothing reports home."""
+    """The environment of every Airflow process: nothing is written outside the state folder, nothing reports home."""
     home, tmp = folder(), settings.state() / "tmp"
     for path in (home, tmp):
         path.mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ def environment(port: int) -> dict[str, str]:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(settings.home() / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": str(max(4, 2 * (os.cpu_count() or 2))),
+        "AIRFLOW__CORE__PARALLELISM": str(4 + (os.cpu_count() or 2)),  # some only wait while others work
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{_USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords()),
@@ -196,13 +197,13 @@ class Client:
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of a run."""
-        path = f"dags/{dag_id}/dagRuns/{requests.utils.quote(run_id, safe='')}/taskInstances?limit=300"
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances?limit=300"
         tasks: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
         return tasks
 
     def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> str:
         """The log of a task instance's last try, as plain text."""
-        run = requests.utils.quote(run_id, safe="")
+        run = quote(run_id, safe="")
         path = f"dags/{dag_id}/dagRuns/{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         found = self._call("GET", f"{path}?map_index={task['map_index']}&full_content=true")
         return "\n".join(

@@ -193,7 +193,7 @@ def _call(program: Sequence[str], environment: dict[str, str]) -> subprocess.Com
 
 
 def _account() -> pwd.struct_passwd | None:
-    """The account the server runs under when we are root, which PostgreSQL refuses to be: the checkout's owner, else nobody."""
+    """The account the server runs under where we are root, as it will not be: the checkout's owner, else nobody."""
     if os.geteuid() != 0:
         return None
     owner = settings.home().stat().st_uid
