@@ -114,7 +114,7 @@ def _run(folder: Path) -> list[Check]:
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # a plain mapping is what it takes
     checkpoint = context.checkpoints.get("release")
     for definition in checkpoint.validation_definitions:
-        refuse_hollow(definition.suite, getattr(definition.asset, "schema_name", None), folder / "suites")
+        refuse_hollow(definition.suite, definition.asset, folder / "suites")
     judged = {definition.suite.name for definition in checkpoint.validation_definitions}
     written = {path.stem for path in (folder / "suites").glob("*.json")}
     if judged != written:
@@ -128,20 +128,29 @@ def _run(folder: Path) -> list[Check]:
     ]
 
 
-def refuse_hollow(suite: Any, schema: str | None, suites: Path) -> None:
-    """Raise `HollowSuite` unless every expectation on disk was loaded and the suite looks at the candidate.
+def refuse_hollow(suite: Any, asset: Any, suites: Path) -> None:
+    """Raise `HollowSuite` unless every expectation on disk was loaded and the suite looks at its own candidate table.
 
-    Great Expectations logs and drops an expectation whose type it does not know, and an empty suite succeeds.
+    Great Expectations logs and drops an expectation whose type it does not know, and an empty suite or table succeeds.
     """
     stored = json.loads((suites / f"{suite.name}.json").read_text(encoding="utf-8"))["expectations"]
     if not stored or len(suite.expectations) != len(stored):
         raise HollowSuite(f"suite {suite.name}: {len(suite.expectations)} of {len(stored)} expectations were loaded")
-    if not any(
-        one["type"] == "expect_table_row_count_to_be_between" and one["kwargs"].get("min_value") for one in stored
-    ):
+    if not any(_demands_rows(one) for one in stored):
         raise HollowSuite(f"suite {suite.name}: expects no rows, so an empty table would pass everything else in it")
-    if schema != CANDIDATE:
-        raise HollowSuite(f"suite {suite.name}: looks at schema {schema!r}, not at {CANDIDATE!r}")
+    looked_at = (getattr(asset, "schema_name", None), getattr(asset, "table_name", None))
+    if looked_at != (CANDIDATE, suite.name):
+        raise HollowSuite(
+            f"suite {suite.name}: looks at {'.'.join(map(str, looked_at))}, not at {CANDIDATE}.{suite.name}"
+        )
+
+
+def _demands_rows(expectation: dict[str, Any]) -> bool:
+    return (
+        expectation["type"] == "expect_table_row_count_to_be_between"
+        and bool(expectation["kwargs"].get("min_value"))
+        and expectation.get("severity") == "critical"
+    )
 
 
 def _check(suite: str, result: Any) -> Check:

@@ -153,6 +153,16 @@ class Period:
     last: date
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What the contract says of one file: its period and layout, a digest of both, or the reason there is none."""
+
+    period: Period | None
+    layout: Layout | None
+    digest: str
+    problem: str | None
+
+
 class Feed(_Strict):
     """One stream of files of one kind."""
 
@@ -211,6 +221,17 @@ class Feed(_Strict):
     def definition(self) -> Kind:
         """The kind's fields and rules."""
         return KINDS[self.kind]
+
+    def terms(self, file_name: str, financial_year_start: int) -> "Terms":
+        """Under which layout a file of the feed is read; its name decides."""
+        try:
+            period = self.period_of(file_name, financial_year_start)
+        except UserError as problem:
+            return Terms(None, None, f"none:{self.period}", str(problem))
+        layout = self.layout_for(period)
+        if layout is None:
+            return Terms(period, None, f"none:{period.label}", f"no layout starts by {period.label}; add one")
+        return Terms(period, layout, layout.digest(self), None)
 
     def layout_for(self, period: Period) -> Layout | None:
         """The layout in force when a period begins; None when every layout starts later."""

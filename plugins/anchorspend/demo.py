@@ -77,7 +77,8 @@ def _follow(watch: _Watch) -> bool:
     _until(deadline, lambda: _all_read(watch, expected), "Airflow did not read every DAG file")
     before = _latest_release()
     first = {dag_id: _runs(watch, dag_id) for dag_id in expected}
-    watch.client.unpause("release")
+    for dag_id in expected:
+        watch.client.unpause(dag_id)
     runs = {dag_id: _start(watch, dag_id, first[dag_id]) for dag_id in ["reference", *ingests]}
     _until(deadline, lambda: _ended(watch, runs), "the ingest DAGs did not end")
     # Anything loaded has already called for a release by its asset; this run asks for one when nothing was.
@@ -97,8 +98,7 @@ def _runs(watch: _Watch, dag_id: str) -> list[str]:
 
 
 def _start(watch: _Watch, dag_id: str, before: list[str]) -> str:
-    """Unpause a DAG. Airflow then runs it by its schedule when that is due; when it is not, ask for a run."""
-    watch.client.unpause(dag_id)
+    """The run to wait for. Airflow makes the first of an unpaused DAG by its schedule; later ones are asked for."""
     for _ in range(0 if before else 20):
         if runs := _runs(watch, dag_id):
             return runs[0]

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
-from anchorspend import land, load, warehouse
+from anchorspend import land, warehouse
 from anchorspend.contract import Institution
+
+if TYPE_CHECKING:
+    from anchorspend.load import Batch
 
 
 def waiting(connection: psycopg.Connection, institution: Institution) -> list[str]:
@@ -15,7 +19,7 @@ def waiting(connection: psycopg.Connection, institution: Institution) -> list[st
     return [
         feed_id
         for feed_id in institution.feeds
-        if land.unlanded(connection, institution, feed_id) or load.is_pending(connection, institution, feed_id)
+        if land.unlanded(connection, institution, feed_id) or _unloaded(connection, institution, feed_id)
     ]
 
 
@@ -28,10 +32,10 @@ def land_feed(institution: Institution, feed_id: str) -> Iterator[land.Landed]:
 
 def load_feed(
     institution: Institution, feed_id: str, progress: Callable[[str, int], None] = lambda file, lines: None
-) -> Iterator[load.Batch]:
+) -> "Iterator[Batch]":
     """Load every landed file of a feed that is not loaded yet, one batch each, oldest first."""
     with warehouse.connect(autocommit=True) as connection:
-        for file_id, _ in load.is_pending(connection, institution, feed_id):
+        for file_id, _ in _unloaded(connection, institution, feed_id):
             batch = _load_file(connection, institution, feed_id, file_id, progress)
             if batch:
                 yield batch
@@ -42,12 +46,26 @@ def ingest_file(
     feed_id: str,
     path: Path,
     progress: Callable[[str, int], None] = lambda file, lines: None,
-) -> tuple[land.Landed, load.Batch | None]:
+) -> "tuple[land.Landed, Batch | None]":
     """Land and load one file a person names; the batch is None when these bytes were loaded before."""
     found = land.found_at(path, institution.feeds[feed_id])
     with warehouse.connect(autocommit=True) as connection:
         landed = land.land(connection, institution.id, feed_id, found)
         return landed, _load_file(connection, institution, feed_id, landed.file_id, progress)
+
+
+def _unloaded(connection: psycopg.Connection, institution: Institution, feed_id: str) -> list[tuple[int, str]]:
+    """Landed files (id, name) whose newest version has no batch under the layout in force, oldest first."""
+    rows = connection.execute(
+        """
+        select distinct on (name) file_id, name,
+            array(select layout_digest from ops.batch where batch.file_id = file.file_id)
+        from landing.file where institution_id = %s and feed_id = %s order by name, file_id desc
+        """,
+        [institution.id, feed_id],
+    ).fetchall()
+    feed, year_start = institution.feeds[feed_id], institution.financial_year_start
+    return sorted((file_id, name) for file_id, name, done in rows if feed.terms(name, year_start).digest not in done)
 
 
 def _load_file(
@@ -56,7 +74,10 @@ def _load_file(
     feed_id: str,
     file_id: int,
     progress: Callable[[str, int], None],
-) -> load.Batch | None:
+) -> "Batch | None":
+    # Imported late: pandas takes a second, and discovering or landing files needs none of it.
+    from anchorspend import load
+
     name, sha256, control = connection.execute(
         "select name, sha256, control_sha256 from landing.file where file_id = %s", [file_id]
     ).fetchone()  # type: ignore[misc]  # the caller has the id from this table

@@ -18,8 +18,7 @@ from typing import BinaryIO
 import psycopg
 from psycopg import sql
 
-from anchorspend.contract import Feed, Institution, Layout, Period, PublishedTotals, SidecarTotal
-from anchorspend.errors import UserError
+from anchorspend.contract import Feed, Institution, Period, PublishedTotals, SidecarTotal, Terms
 from anchorspend.kinds import Kind
 from anchorspend.read import Held, Part, Problem, Reading, read
 
@@ -62,62 +61,26 @@ def load(
     recorded with its reason and its quarantined lines, counted nowhere.
     """
     feed = institution.feeds[feed_id]
-    period, layout, problem = _terms(institution, feed, source.name)
+    terms = feed.terms(source.name, institution.financial_year_start)
     with connection.transaction():
-        batch_id = _open_batch(connection, institution.id, feed_id, feed, source.file_id, period, layout)
+        batch_id = _open_batch(connection, institution.id, feed_id, feed, source.file_id, terms)
         if batch_id is None:
             return None
         try:
-            if period is None:
-                raise Held(problem or "its name holds no period")
-            if layout is None:
-                raise Held(f"no layout of the contract starts by {period.label}; add one")
+            if terms.period is None or terms.layout is None:
+                raise Held(terms.problem or "the contract says nothing of it")
             with connection.transaction(), _collector_paused():  # what a held file had already copied is rolled back
-                reading = read(source.data, feed, layout, period)
+                reading = read(source.data, feed, terms.layout, terms.period)
                 _copy(connection, batch_id, feed, reading, progress)
-            reason = _reconcile(connection, batch_id, feed, period, reading, source.control)
+            reason = _reconcile(connection, batch_id, feed, terms.period, reading, source.control)
         except Held as held:
             reason = str(held)
         return _close_batch(connection, batch_id, source.name, reason)
 
 
-def is_pending(connection: psycopg.Connection, institution: Institution, feed_id: str) -> list[tuple[int, str]]:
-    """Landed files (id, name) whose newest version has no batch under the layout in force, oldest first."""
-    rows = connection.execute(
-        """
-        select distinct on (name) file_id, name,
-            array(select layout_digest from ops.batch where batch.file_id = file.file_id)
-        from landing.file where institution_id = %s and feed_id = %s order by name, file_id desc
-        """,
-        [institution.id, feed_id],
-    ).fetchall()
-    feed = institution.feeds[feed_id]
-    return sorted((file_id, name) for file_id, name, done in rows if _digest(institution, feed, name) not in done)
-
-
-def _terms(institution: Institution, feed: Feed, name: str) -> tuple[Period | None, Layout | None, str | None]:
-    try:
-        period = feed.period_of(name, institution.financial_year_start)
-    except UserError as problem:
-        return None, None, str(problem)
-    return period, feed.layout_for(period), None
-
-
-def _digest(institution: Institution, feed: Feed, name: str) -> str:
-    period, layout, _ = _terms(institution, feed, name)
-    return layout.digest(feed) if layout else f"none:{period.label if period else feed.period}"
-
-
 def _open_batch(
-    connection: psycopg.Connection,
-    institution_id: str,
-    feed_id: str,
-    feed: Feed,
-    file_id: int,
-    period: Period | None,
-    layout: Layout | None,
+    connection: psycopg.Connection, institution_id: str, feed_id: str, feed: Feed, file_id: int, terms: Terms
 ) -> int | None:
-    digest = layout.digest(feed) if layout else f"none:{period.label if period else feed.period}"
     # Two loads of one file meet at the unique key: the second waits for the first, then finds its work done.
     row = connection.execute(
         """
@@ -127,8 +90,9 @@ def _open_batch(
         on conflict (file_id, layout_digest) do nothing returning batch_id
         """,
         [
-            *(file_id, institution_id, feed_id, feed.kind, digest, (layout and layout.vat) or feed.vat),
-            *((period.label, period.first, period.last) if period else (None, None, None)),
+            *(file_id, institution_id, feed_id, feed.kind, terms.digest),
+            (terms.layout and terms.layout.vat) or feed.vat,
+            *((terms.period.label, terms.period.first, terms.period.last) if terms.period else (None, None, None)),
         ],
     ).fetchone()
     return row[0] if row else None
@@ -202,7 +166,7 @@ def _reconcile(
     connection: psycopg.Connection,
     batch_id: int,
     feed: Feed,
-    period: Period | None,
+    period: Period,
     reading: Reading,
     control: BinaryIO | None,
 ) -> str | None:
@@ -245,7 +209,7 @@ def _compare_control(
     connection: psycopg.Connection,
     batch_id: int,
     feed: Feed,
-    period: Period | None,
+    period: Period,
     reading: Reading,
     control: BinaryIO | None,
 ) -> str | None:
@@ -254,7 +218,7 @@ def _compare_control(
     match feed.control_total:
         case SidecarTotal() as sidecar if control is not None:
             expected_amount, expected_lines = _sidecar(control, sidecar)
-        case PublishedTotals(published=published) if period and period.label in published:
+        case PublishedTotals(published=published) if period.label in published:
             expected_amount = published[period.label]
     if expected_amount is None:
         return None

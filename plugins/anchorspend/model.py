@@ -47,7 +47,18 @@ def _dbt(command: str, variables: dict[str, str], *arguments: str) -> None:
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         done = dbtRunner().invoke(
-            [command, "--project-dir", folder, "--profiles-dir", folder, "--target", "warehouse", *arguments]
+            [
+                command,
+                "--project-dir",
+                folder,
+                "--profiles-dir",
+                folder,
+                "--profile",
+                "anchorspend",
+                "--target",
+                "warehouse",
+                *arguments,
+            ]
         )
     if done.success:
         return

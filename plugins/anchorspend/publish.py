@@ -4,6 +4,7 @@ Readers see the old release or the new, never a mixture. Earlier releases keep t
 """
 
 import hashlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from psycopg import sql
 from anchorspend import settings, warehouse
 from anchorspend.audit import CANDIDATE
 from anchorspend.errors import UserError
+
+_PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,8 @@ def publish(release_id: int) -> Published:
     """Switch readers to the candidate. Raises `UserError` unless it was audited and nothing critical failed."""
     release = f"release_{release_id:04}"
     with warehouse.connect() as connection:
-        # A reader with a long query must not be able to hold up the switch for ever, nor every new reader behind it.
-        connection.execute("set local lock_timeout = '60s'")
         _refuse_unaudited(connection, release_id)
+        _lock_marts(connection)
         connection.execute(
             sql.SQL("alter schema {} rename to {}").format(sql.Identifier(CANDIDATE), sql.Identifier(release))
         )
@@ -118,8 +120,8 @@ def publish(release_id: int) -> Published:
 
 def _point_marts(connection: psycopg.Connection, release: str) -> None:
     """Make `marts` exactly the tables of a release, and the history of releases."""
-    for (name,) in connection.execute("select viewname from pg_views where schemaname = 'marts'").fetchall():
-        connection.execute(sql.SQL("drop view {}").format(sql.Identifier("marts", name)))
+    for view in _marts(connection):
+        connection.execute(sql.SQL("drop view {}").format(view))
     tables = connection.execute(
         "select table_name from information_schema.tables where table_schema = %s order by table_name", [release]
     ).fetchall()
@@ -129,13 +131,7 @@ def _point_marts(connection: psycopg.Connection, release: str) -> None:
                 sql.Identifier("marts", name), sql.Identifier(release, name)
             )
         )
-    connection.execute(
-        """
-        create view marts.release as
-        select release_id, closed_at as published_at, schema_name, is_sample, batches, lines, amount
-        from ops.release where status = 'published'
-        """
-    )
+    _write_history(connection)
     connection.execute(
         sql.SQL(
             """
@@ -146,6 +142,64 @@ def _point_marts(connection: psycopg.Connection, release: str) -> None:
     )
     connection.execute(
         sql.SQL("grant select on all tables in schema marts to {}").format(sql.Identifier(warehouse.READER))
+    )
+
+
+def _marts(connection: psycopg.Connection) -> list[sql.Identifier]:
+    names = connection.execute("select viewname from pg_views where schemaname = 'marts' order by viewname").fetchall()
+    return [sql.Identifier("marts", name) for (name,) in names]
+
+
+def _lock_marts(connection: psycopg.Connection) -> None:
+    """Keep readers out of every mart at one stroke, or of none: taken one by one, the locks of this switch and of a
+    reader's query over two marts could wait for each other. Raises `UserError` when a reader holds on for too long.
+    """
+    views = _marts(connection)
+    if not views:
+        return
+    statement = sql.SQL("lock table {} in access exclusive mode nowait").format(sql.SQL(", ").join(views))
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute(statement)
+            return
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"readers have kept a mart busy for {_PATIENCE_SECONDS} s; end the long query "
+                    "(pg_stat_activity names it) and make the release again"
+                ) from None
+            time.sleep(0.01)
+
+
+def _write_history(connection: psycopg.Connection) -> None:
+    """`marts.release`, as literals: a reader who waited for the switch sees rows as they were before it, and a view on
+    `ops.release` would show him the new figures beside the old history.
+    """
+    history = connection.execute(
+        """
+        select release_id, closed_at, schema_name, is_sample, batches, lines, amount
+        from ops.release where status = 'published' order by release_id
+        """
+    ).fetchall()
+    types = ("integer", "timestamptz", "text", "boolean", "bigint", "bigint", "numeric")
+    rows = [
+        sql.SQL("({})").format(
+            sql.SQL(", ").join(
+                sql.SQL("{}::{}").format(sql.Literal(cell), sql.SQL(kind))
+                for cell, kind in zip(row, types, strict=True)
+            )
+        )
+        for row in history
+    ]
+    connection.execute(
+        sql.SQL(
+            """
+            create view marts.release
+            (release_id, published_at, schema_name, is_sample, batches, lines, amount) as values {}
+            """
+        ).format(sql.SQL(", ").join(rows))
     )
 
 

@@ -1,0 +1,249 @@
+"""The command line: what it prints, where, and the exit code, for what a person gets right and wrong."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from anchorspend import cli, settings
+from test_release import County, little_county
+
+FILE = "Paid,Ref,Supplier,Postcode,Amount,Code\n{},B1,Luton Paper Ltd,LU1 1AA,50.00,\n"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The exit code of a command and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def is_plain_refusal(self, *words: str) -> bool:
+        """Whether it ended as something to put right: exit 2, told on stderr alone, without a traceback."""
+        said = " ".join(self.err.split())
+        return self.code == 2 and not self.out and "Traceback" not in said and all(word in said for word in words)
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in this process, as its entry point does."""
+
+    def command(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["anchorspend", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+            sys.exit(0)
+        printed = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), printed.out, printed.err)
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
+    return little_county(server, tmp_path_factory)
+
+
+@pytest.fixture
+def published(county: County) -> Iterator[None]:
+    """A copy of the county is the warehouse."""
+    with county.copied():
+        yield
+
+
+@pytest.fixture
+def institutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the file of one institution, as the only one there is."""
+    folder = tmp_path / "institutions"
+    folder.mkdir()
+    text = (settings.institutions() / "bedfordshire_police.yml").read_text()
+    (folder / "bedfordshire_police.yml").write_text(text)
+    monkeypatch.setenv("ANCHORSPEND_INSTITUTIONS", str(folder))
+    return folder
+
+
+def test_check_lists_every_feed_of_every_institution_file(run: Run) -> None:
+    done = run("check")
+    assert (done.code, done.err) == (0, "")
+    listed = {line.split()[0] for line in done.out.splitlines()[1:] if line.strip()}
+    assert listed == {path.stem for path in settings.institutions().glob("*.yml")}
+
+
+def test_check_of_one_file_lists_that_one(run: Run, institutions: Path) -> None:
+    done = run("check", institutions / "bedfordshire_police.yml")
+    assert done.code == 0
+    assert "local_authority" not in done.out
+    assert done.out.split()[-5:] == ["bedfordshire_police", "police", "ledger", "ledger", "1"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("delimiter", "delimeter", ["delimeter", "did you mean 'delimiter'?"]),
+        ("type: police", "type: [police", ["not YAML"]),
+        ("id: bedfordshire_police", "id: other", ["must be the file's name"]),
+        ("type: police", "type: polise", ["type"]),
+    ],
+)
+def test_a_wrong_institution_file_is_told_with_its_name_and_the_fix(
+    run: Run, institutions: Path, before: str, after: str, words: list[str]
+) -> None:
+    path = institutions / "bedfordshire_police.yml"
+    path.write_text(path.read_text().replace(before, after))
+    assert run("check").is_plain_refusal("bedfordshire_police.yml", *words)
+    assert run("check", path).is_plain_refusal("bedfordshire_police.yml", *words)
+
+
+def test_checking_a_file_that_is_not_there_is_refused_plainly(run: Run, tmp_path: Path) -> None:
+    assert run("check", tmp_path / "nobody.yml").is_plain_refusal("nobody.yml", "No such file")
+
+
+def test_a_refusal_of_the_installed_command_has_no_traceback_and_exits_2(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("anchorspend")
+    done = subprocess.run([command, "check", tmp_path / "nobody.yml"], capture_output=True, text=True, check=False)
+    assert Outcome(done.returncode, done.stdout, done.stderr).is_plain_refusal("nobody.yml")
+
+
+def test_an_unknown_institution_is_refused_with_the_nearest_name(run: Run, published: None, tmp_path: Path) -> None:
+    file = tmp_path / "2017-06.csv"
+    file.write_text(FILE.format("01/06/2017"))
+    done = run("ingest", file, "--institution", "beta_polise", "--feed", "ledger")
+    assert done.is_plain_refusal("no institution 'beta_polise'", "did you mean 'beta_police'?")
+
+
+def test_an_unknown_feed_is_refused_with_the_nearest_name(run: Run, published: None, tmp_path: Path) -> None:
+    file = tmp_path / "2017-06.csv"
+    file.write_text(FILE.format("01/06/2017"))
+    done = run("ingest", file, "--institution", "beta_police", "--feed", "leger")
+    assert done.is_plain_refusal("has no feed 'leger'", "did you mean 'ledger'?")
+
+
+def test_a_missing_file_is_refused_by_its_name(run: Run, published: None, tmp_path: Path) -> None:
+    done = run("ingest", tmp_path / "2017-06.csv", "--institution", "beta_police", "--feed", "ledger")
+    assert done.is_plain_refusal("2017-06.csv: no such file")
+
+
+def test_a_file_is_ingested_once(run: Run, published: None, tmp_path: Path) -> None:
+    file = tmp_path / "2017-06.csv"
+    file.write_text(FILE.format("01/06/2017"))
+    command = ("ingest", file, "--institution", "beta_police", "--feed", "ledger")
+    first, second = run(*command), run(*command)
+    assert (first.code, second.code) == (0, 0)
+    assert "1 lines, £50.00; 0 lines in quarantine" in first.out
+    assert second.out == "2017-06.csv: the same bytes were loaded before; nothing to do\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("2017-06.csv", "Paid,Supplier,Amount\n01/06/2017,Luton Paper Ltd,50.00\n", "Postcode"),
+        ("2017-06.csv", FILE.format("31/06/2017"), "1 of 1 lines could not be read"),
+        ("june.csv", FILE.format("01/06/2017"), "its name holds no period"),
+    ],
+)
+def test_a_refused_file_exits_1_with_the_reason(
+    run: Run, published: None, tmp_path: Path, name: str, text: str, reason: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    done = run("ingest", tmp_path / name, "--institution", "beta_police", "--feed", "ledger")
+    assert (done.code, done.out) == (1, "")
+    assert f"{name}: refused: " in done.err
+    assert reason in done.err
+
+
+def test_sql_as_csv_is_read_back_as_it_was(run: Run, published: None) -> None:
+    done = run(
+        "sql",
+        "--csv",
+        "select 'a \"quoted\", one' as name, 1.50 as pounds, null as nothing union all select 'é', 2, 'x'",
+    )
+    assert (done.code, done.err) == (0, "")
+    assert list(csv.reader(io.StringIO(done.out))) == [
+        ["name", "pounds", "nothing"],
+        ['a "quoted", one', "1.50", ""],
+        ["é", "2", "x"],
+    ]
+
+
+def test_sql_as_a_table_has_its_headings_and_rows(run: Run, published: None) -> None:
+    done = run("sql", "select institution_id from kpi_scorecard where institution_id = 'beta_police' limit 1")
+    assert (done.code, done.out.split()) == (0, ["institution_id", "beta_police"])
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("select * frm kpi_scorecard", "syntax error"),
+        ("select * from no_such_table", 'relation "no_such_table" does not exist'),
+        ("select * from raw.ledger", "permission denied for schema raw"),
+        ("create temporary table mine (a integer)", "the database says"),
+        ("delete from marts.kpi_scorecard", "the database says"),
+        ("set search_path = marts", "write a SELECT"),
+        ("", "write a SELECT"),
+        ("select '%s %d'::integer", "invalid input syntax"),
+    ],
+)
+def test_a_wrong_statement_is_refused_with_the_databases_words(
+    run: Run, published: None, statement: str, words: str
+) -> None:
+    assert run("sql", statement).is_plain_refusal(words)
+
+
+def test_a_percent_sign_in_a_statement_is_only_a_percent_sign(run: Run, published: None) -> None:
+    done = run("sql", "--csv", "select kpi_id from kpi_definition where kpi_id like '%gbp'")
+    assert (done.code, done.out) == (0, "kpi_id\nlocal_spend_gbp\n")
+
+
+def test_the_scorecard_is_printed_as_published(run: Run, published: None) -> None:
+    done = run("scorecard", "--json")
+    assert (done.code, done.err) == (0, "")
+    scores = json.loads(done.out)
+    gamma = [one for one in scores if (one["institution_name"], one["definition_id"]) == ("gamma_college", "strategy")]
+    assert len(scores) == 4 * 3
+    assert [(one["value"], one["financial_year"], one["is_sample"]) for one in gamma] == [(0.4, "2017-18", False)]
+    assert "gamma_college" in run("scorecard").out
+
+
+@pytest.mark.parametrize("arguments", [["scorecard", "--json"], ["scorecard"]])
+def test_a_scorecard_before_anything_is_published_says_what_to_do(
+    run: Run, warehouse_url: str, arguments: list[str]
+) -> None:
+    assert run(*arguments).is_plain_refusal("nothing is published yet")
+
+
+def test_a_release_of_nothing_says_what_to_do(run: Run, warehouse_url: str) -> None:
+    assert run("release").is_plain_refusal("nothing is loaded yet")
+
+
+def test_a_release_of_nothing_new_says_so(run: Run, published: None) -> None:
+    assert run("release") == Outcome(0, "nothing changed since the published release\n", "")
+
+
+def test_no_server_at_the_address_is_told_plainly_and_without_the_password(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANCHORSPEND_WAREHOUSE_URL", "postgresql://someone:hidden-word@127.0.0.1:1/nowhere")
+    done = run("scorecard")
+    assert done.is_plain_refusal("no connection to the database at 127.0.0.1:1/nowhere")
+    assert "hidden-word" not in done.err
+
+
+def test_a_sample_is_not_written_over_anything(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert run("sample", tmp_path).is_plain_refusal("is not empty")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_unknown_command_exits_2_with_its_usage(run: Run) -> None:
+    done = run("publisch")
+    assert done.code == 2
+    assert "No such command" in done.err
