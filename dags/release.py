@@ -23,6 +23,12 @@ QUIET_SECONDS = int(os.environ.get("ANCHORSPEND_QUIET_SECONDS", "120"))
 with suppress(UserError):
     os.environ.update(model.environment())
 
+PROJECT = ProjectConfig(
+    dbt_project_path=settings.dbt_project(), manifest_path=model.manifest(), project_name="anchorspend"
+)
+# As an object-storage path, which Cosmos makes of it, it would have every task load every Airflow plugin: a second each.
+PROJECT.manifest_path = model.manifest()
+
 
 @dag(
     dag_display_name="Release: build, audit, publish",
@@ -57,9 +63,7 @@ def release() -> None:
 
     build = DbtTaskGroup(
         group_id="build",
-        project_config=ProjectConfig(
-            dbt_project_path=settings.dbt_project(), manifest_path=model.manifest(), project_name="anchorspend"
-        ),
+        project_config=PROJECT,
         profile_config=ProfileConfig(
             profile_name="anchorspend",
             target_name="warehouse",

@@ -203,7 +203,8 @@ def test_a_name_without_a_period_or_before_every_layout_refuses_the_file(ingeste
     assert_refused(ingested(lines(1), name="spend.csv"), connection, "spend.csv: its name holds no period")
     late = institution({"starts": "2018-04-01"})
     batch = ingested(lines(1), late)
-    assert (batch.status, batch.reason) == ("refused", "no layout of the contract starts by 2017-04; add one")
+    assert batch.status == "refused"
+    assert "starts by 2017-04; add one" in batch.reason
     assert ingested(lines(1), late) is None
     assert batches(connection)[0]["period_label"] is None
 
@@ -324,7 +325,7 @@ def test_two_loads_of_one_file_at_the_same_moment_leave_one_batch(connection, tm
 LOADER = """
 import os, signal, sys, time
 from pathlib import Path
-from anchorspend import ingest
+from anchorspend import ingest, load
 from anchorspend.contract import Institution
 
 college = Institution.model_validate_json(Path(sys.argv[1]).read_text())

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from anchorspend import land, settings, warehouse
+from anchorspend import land, publish, settings, warehouse
 from anchorspend.contract import load_institutions
 from anchorspend.errors import UserError
 from anchorspend.sample import write_county
 from anchorspend.server import airflow, postgres
 
 _LIMIT_SECONDS = 1200
+_READING_SECONDS = 180
 _QUIET_SECONDS = "8"  # every file is there from the start, so a release need not wait long for another
 
 Say = Callable[[str], None]
@@ -56,9 +57,8 @@ def run(say: Say) -> bool:
     say("PostgreSQL: starting")
     started_database = postgres.start()
     try:
-        sample_files(say)
-        say("Airflow: starting (half a minute on the first run)")
-        address = airflow.start()
+        say("Airflow: starting")
+        address = airflow.start(meanwhile=lambda: sample_files(say))
         say(f"Airflow: ready at {address.url}")
         return _follow(_Watch(airflow.Client(address), say))
     finally:
@@ -74,23 +74,28 @@ def _follow(watch: _Watch) -> bool:
     deadline = time.monotonic() + _LIMIT_SECONDS
     ingests = [f"ingest_{name}" for name in load_institutions()]
     expected = {*ingests, "reference", "release"}
-    _until(deadline, lambda: _all_read(watch, expected), "Airflow did not read every DAG file")
+    _wait_for_dags(watch, expected)
     before = _latest_release()
     first = {dag_id: _runs(watch, dag_id) for dag_id in expected}
     for dag_id in expected:
         watch.client.unpause(dag_id)
     runs = {dag_id: _start(watch, dag_id, first[dag_id]) for dag_id in ["reference", *ingests]}
     _until(deadline, lambda: _ended(watch, runs), "the ingest DAGs did not end")
-    # Anything loaded has already called for a release by its asset; this run asks for one when nothing was.
-    watch.client.trigger("release")
-    _until(deadline, lambda: _released(watch, set(first["release"])), "no release was made")
+    if not _is_current():
+        # Every batch has called for a release by its asset; this asks for one where the dbt project changed instead.
+        watch.client.trigger("release")
+    _until(deadline, lambda: _released(watch, first["release"]), "no release was made")
     return _latest_release() != before
 
 
-def _all_read(watch: _Watch, expected: set[str]) -> bool:
-    if errors := watch.client.import_errors():
-        raise UserError("a DAG file cannot be read:\n" + "\n".join(errors))
-    return expected <= set(watch.client.dags())
+def _wait_for_dags(watch: _Watch, expected: set[str]) -> None:
+    """A file read before the dbt project was parsed has an error that goes by itself; one that stays is real."""
+    deadline = time.monotonic() + _READING_SECONDS
+    while not expected <= set(watch.client.dags()):
+        if time.monotonic() > deadline:
+            errors = "\n".join(watch.client.import_errors())
+            raise UserError(f"Airflow did not read every DAG file in {_READING_SECONDS} s:\n{errors}")
+        time.sleep(1)
 
 
 def _runs(watch: _Watch, dag_id: str) -> list[str]:
@@ -119,9 +124,10 @@ def _ended(watch: _Watch, runs: dict[str, str]) -> bool:
     return all(state == "success" for state in states.values())
 
 
-def _released(watch: _Watch, before: set[str]) -> bool:
-    runs = [run for run in watch.client.runs("release") if run["dag_run_id"] not in before]
-    for run in runs:
+def _released(watch: _Watch, before: list[str]) -> bool:
+    for run in watch.client.runs("release"):
+        if run["dag_run_id"] in before:
+            continue
         if run["state"] == "failed":
             raise UserError(_failure(watch, "release", run["dag_run_id"]))
         if run["state"] == "running":
@@ -130,7 +136,7 @@ def _released(watch: _Watch, before: set[str]) -> bool:
             busy = [task["task_display_name"] for task in tasks if task["state"] == "running"]
             if done > 1:
                 watch.tell("release", f"release: {done} of {len(tasks)} tasks done{f', {busy[-1]}' if busy else ''}")
-    return bool(runs) and all(run["state"] == "success" for run in runs)
+    return _is_current()
 
 
 def _failure(watch: _Watch, dag_id: str, run_id: str) -> str:
@@ -153,6 +159,12 @@ def _latest_release() -> int | None:
     with warehouse.connect() as connection:
         row = connection.execute("select max(release_id) from ops.release where status = 'published'").fetchone()
         return row[0] if row else None
+
+
+def _is_current() -> bool:
+    """Whether what is published was made from everything that is loaded and as the project stands."""
+    with warehouse.connect() as connection:
+        return publish.is_current(connection)
 
 
 def _loaded() -> int:

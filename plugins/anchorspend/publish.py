@@ -41,6 +41,14 @@ def seconds_since_last_change(connection: psycopg.Connection) -> float:
     return float(row[0]) if row and row[0] is not None else float("inf")
 
 
+def is_current(connection: psycopg.Connection) -> bool:
+    """Whether the published release was made from the batches, registers, institutions and dbt project there are now."""
+    published = connection.execute(
+        "select inputs_digest from ops.release where status = 'published' order by release_id desc limit 1"
+    ).fetchone()
+    return published is not None and published[0] == _inputs(connection)
+
+
 def open_release() -> int | None:
     """Begin a release, with an empty `candidate`; its id, or None when nothing changed since the published one.
 
@@ -51,11 +59,7 @@ def open_release() -> int | None:
         connection.execute("lock table ops.release in exclusive mode")
         if not connection.execute("select 1 from ops.batch where status = 'loaded' limit 1").fetchone():
             raise UserError("nothing is loaded yet; run an ingest DAG or `anchorspend ingest`")
-        digest = _inputs(connection)
-        published = connection.execute(
-            "select inputs_digest from ops.release where status = 'published' order by release_id desc limit 1"
-        ).fetchone()
-        if published and published[0] == digest:
+        if is_current(connection):
             return None
         connection.execute(
             """
@@ -65,7 +69,8 @@ def open_release() -> int | None:
         )
         connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(CANDIDATE)))
         row = connection.execute(
-            "insert into ops.release (status, inputs_digest) values ('building', %s) returning release_id", [digest]
+            "insert into ops.release (status, inputs_digest) values ('building', %s) returning release_id",
+            [_inputs(connection)],
         ).fetchone()
         assert row
         return int(row[0])

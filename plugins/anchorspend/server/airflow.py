@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,14 +79,15 @@ class Address:
     password: str
 
 
-def start() -> Address:
-    """Start Airflow unless it runs, and wait until its scheduler is healthy and has read every DAG file.
+def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
+    """Start Airflow unless it runs, and wait until its scheduler and DAG processor are healthy.
 
+    The dbt project is parsed and `meanwhile` is called while Airflow comes up, which keeps one core busy for long.
     Raises `UserError` with the end of its log when it does not come up in time.
     """
     if address := running():
+        meanwhile()
         return address
-    model.prepare()
     port = _free_port()
     variables = environment(port)
     if not _passwords().exists():
@@ -102,15 +104,19 @@ def start() -> Address:
             start_new_session=True,
         )
     _write_private(_running(), json.dumps({"pid": process.pid, "url": f"http://127.0.0.1:{port}"}))
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(requests.RequestException, UserError):
+    try:
+        model.prepare()
+        meanwhile()
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
             if address := running():
                 return address
-        time.sleep(0.5)
-    stop()
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise UserError(f"Airflow did not start; {log} ends with:\n{tail}")
+            time.sleep(0.5)
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise UserError(f"Airflow did not start; {log} ends with:\n{tail}")
+    except BaseException:
+        stop()
+        raise
 
 
 def running() -> Address | None:
