@@ -26,7 +26,7 @@ with suppress(UserError):
 PROJECT = ProjectConfig(
     dbt_project_path=settings.dbt_project(), manifest_path=model.manifest(), project_name="anchorspend"
 )
-# As an object-storage path, which Cosmos makes of it, it would have every task load every Airflow plugin: a second each.
+# As the object-storage path Cosmos makes of it, it would have every task load every Airflow plugin: a second each.
 PROJECT.manifest_path = model.manifest()
 
 

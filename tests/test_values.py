@@ -202,8 +202,8 @@ def test_text_is_kept_as_it_stands_but_for_nul() -> None:
         (7, "7"),
         (True, "True"),
         ("01/04/2017", "01/04/2017"),
-        (dt.datetime(2017, 4, 3, 12, 30), "@2017-04-03"),
-        (dt.date(2017, 4, 3), "@2017-04-03"),
+        (dt.datetime(2017, 4, 3, 12, 30), f"{values.DATE_MARK}2017-04-03"),
+        (dt.date(2017, 4, 3), f"{values.DATE_MARK}2017-04-03"),
     ],
 )
 def test_a_workbooks_cell_reads_as_a_csv_would_hold_it(cell: object, text: str) -> None:
@@ -217,9 +217,9 @@ def test_pounds_in_a_workbook_keep_their_pence(pounds: float) -> None:
 
 
 def test_a_true_date_of_a_workbook_needs_no_declared_format_and_text_does() -> None:
-    assert values.workbook_date("@2017-04-03", ("%d/%m/%Y",)) == "2017-04-03"
+    assert values.workbook_date(f"{values.DATE_MARK}2017-04-03", ("%d/%m/%Y",)) == "2017-04-03"
     assert values.workbook_date("03/04/2017", ("%d/%m/%Y",)) == "2017-04-03"
-    for cell in ("2017-04-03", "@1899-12-30", "@2017-13-01"):
+    for cell in ("2017-04-03", f"{values.DATE_MARK}1899-12-30", f"{values.DATE_MARK}2017-13-01"):
         with pytest.raises(ValueError, match=r"date|year|month"):
             values.workbook_date(cell, ("%d/%m/%Y",))
 

@@ -79,6 +79,15 @@ class SidecarTotal(_Strict):
     lines: Header | None = Field(None, description="header of the column with the number of lines")
     delimiter: str = Field(",", min_length=1, max_length=1)
 
+    @field_validator("sidecar")
+    @classmethod
+    def _sidecar_is_a_name(cls, name: str) -> str:
+        try:
+            name.format(stem="stem")
+        except (KeyError, IndexError, ValueError):
+            raise ValueError("only {stem} is filled in; write every other brace twice") from None
+        return name
+
 
 class PublishedTotals(_Strict):
     """Control totals the institution published elsewhere: period label (`2017-04`, `2017-18`) to pounds."""
@@ -97,7 +106,7 @@ class Layout(_Strict):
     header_within: int = Field(30, ge=1, le=500, description="the header row is looked for in this many first rows")
     columns: dict[str, Header | list[Header]] = Field(description="field of the kind: header, or its spellings")
     ignore: list[Header] = Field(default_factory=list, description="headers known and not wanted")
-    fallback: dict[str, int] = Field(
+    fallback: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict, description="field to the number (from 1) of a column read where its own cell is empty"
     )
     dates: list[str] = Field(["%d/%m/%Y"], min_length=1, description="strptime formats, tried in this order")
@@ -112,6 +121,15 @@ class Layout(_Strict):
             if not (day and month and re.search("%[yY]", one)):
                 raise ValueError(f"{one!r} must hold a day (%d), a month (%m, %b or %B) and a year (%Y or %y)")
         return formats
+
+    @field_validator("sheets")
+    @classmethod
+    def _sheets_is_a_pattern(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as problem:
+            raise ValueError(f"not a regular expression: {problem}") from None
+        return pattern
 
     @field_validator("encoding")
     @classmethod
@@ -140,7 +158,10 @@ class Layout(_Strict):
 
     def digest(self, feed: "Feed") -> str:
         """What reading depends on, as 12 hex digits: a file is read anew when it changes."""
-        text = self.model_dump_json() + f"|{feed.kind}|{feed.vat}|{feed.quarantine_limit}|{feed.control_total!r}"
+        text = (
+            self.model_dump_json()
+            + f"|{feed.kind}|{feed.period}|{feed.vat}|{feed.quarantine_limit}|{feed.control_total!r}"
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -288,6 +309,9 @@ _MONTHS = {
 }
 
 
+_MONTHS["sept"] = 9
+
+
 def _period(parts: Mapping[str, str | None], year_start: int) -> Period:
     year = int(parts["year"] or "")
     year += 2000 if year < 100 else 0
@@ -296,7 +320,7 @@ def _period(parts: Mapping[str, str | None], year_start: int) -> Period:
         first = date(year, month, 1)
         return Period(f"{year}-{month:02}", first, _end_of(first, 1))
     if quarter := parts.get("quarter"):
-        if quarter not in "1234":
+        if quarter not in {"1", "2", "3", "4"}:
             raise ValueError(f"quarter {quarter}")
         first = _add_months(date(year, year_start, 1), 3 * (int(quarter) - 1))
         return Period(f"{year}-Q{quarter}", first, _end_of(first, 3))
@@ -320,6 +344,8 @@ class _NoTwiceLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key {key.value!r} is written twice", key.start_mark

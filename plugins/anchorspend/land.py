@@ -4,8 +4,10 @@ The landing store is content-addressed: a file lies under its SHA-256 and is nev
 per version of each file name, so the same bytes again are nothing new and a file put right is a new version.
 """
 
+import glob
 import hashlib
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +35,7 @@ class Found:
     size: int
     modified_at: datetime
     control_url: str | None = None
+    control_modified_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,15 @@ def discover(institution: Institution, feed_id: str) -> list[Found]:
     """The files at a feed's source, oldest first (by modification time, then name); none where the folder is absent."""
     feed = institution.feeds[feed_id]
     filesystem, folder = _source(feed)
-    listed = filesystem.glob(f"{folder}/{feed.source.files}", detail=True)
-    names = {str(path) for path in filesystem.find(folder)} if listed else set()
+    listed = filesystem.glob(f"{glob.escape(folder)}/{feed.source.files}", detail=True)
+    beside = {str(path): _modified(filesystem, path, info) for path, info in _files(filesystem, folder, listed)}
     found = [
         Found(
             name=PurePosixPath(path).name,
             url=filesystem.unstrip_protocol(path),
             size=int(info["size"]),
             modified_at=_modified(filesystem, path, info),
-            control_url=_control(filesystem, feed, path, names),
+            **_control(filesystem, feed, path, beside),
         )
         for path, info in listed.items()
         if info["type"] == "file"
@@ -71,7 +74,7 @@ def unlanded(connection: psycopg.Connection, institution: Institution, feed_id: 
     """The discovered files whose name, size or time differs from the version registered last."""
     known = connection.execute(
         """
-        select distinct on (name) name, size_bytes, modified_at, control_sha256 is not null
+        select distinct on (name) name, size_bytes, modified_at, control_modified_at
         from landing.file where institution_id = %s and feed_id = %s order by name, file_id desc
         """,
         [institution.id, feed_id],
@@ -80,7 +83,7 @@ def unlanded(connection: psycopg.Connection, institution: Institution, feed_id: 
     return [
         one
         for one in discover(institution, feed_id)
-        if (one.name, one.size, one.modified_at, one.control_url is not None) not in seen
+        if (one.name, one.size, one.modified_at, one.control_modified_at) not in seen
     ]
 
 
@@ -101,20 +104,21 @@ def land(connection: psycopg.Connection, institution_id: str, feed_id: str, foun
         ).fetchone()
         if latest and latest[1:] == (sha256, control_sha256):
             connection.execute(
-                "update landing.file set modified_at = %s where file_id = %s", [found.modified_at, latest[0]]
+                "update landing.file set modified_at = %s, control_modified_at = %s where file_id = %s",
+                [found.modified_at, found.control_modified_at, latest[0]],
             )
             return Landed(latest[0], found.name, sha256, control_sha256, is_new=False)
         row = connection.execute(
             """
             insert into landing.file
             (institution_id, feed_id, name, sha256, size_bytes, control_name, control_sha256, source, modified_at,
-                is_sample)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning file_id
+                control_modified_at, is_sample)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning file_id
             """,
             [
                 *(institution_id, feed_id, found.name, sha256, size),
                 *(found.control_url and PurePosixPath(found.control_url).name, control_sha256, found.url),
-                *(found.modified_at, _is_sample(found.url)),
+                *(found.modified_at, found.control_modified_at, _is_sample(found.url)),
             ],
         ).fetchone()
     assert row
@@ -129,10 +133,19 @@ def found_at(path: Path, feed: Feed) -> Found:
     control = None
     if isinstance(feed.control_total, SidecarTotal):
         beside = path.with_name(feed.control_total.sidecar.format(stem=path.stem))
-        control = beside.as_uri() if beside.is_file() else None
-    status = path.stat()
-    modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
-    return Found(path.name, path.as_uri(), status.st_size, modified_at, control)
+        control = beside if beside.is_file() else None
+    return Found(
+        path.name,
+        f"file://{path}",
+        path.stat().st_size,
+        _changed(path),
+        f"file://{control}" if control else None,
+        _changed(control) if control else None,
+    )
+
+
+def _changed(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 @contextmanager
@@ -162,18 +175,25 @@ def _modified(filesystem: Any, path: str, info: dict[str, Any]) -> datetime:
     return stamp.astimezone(UTC) if isinstance(stamp, datetime) else datetime.fromtimestamp(float(stamp), UTC)
 
 
-def _control(filesystem: Any, feed: Feed, path: str, names: set[str]) -> str | None:
+def _files(filesystem: Any, folder: str, listed: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+    return filesystem.find(folder, detail=True).items() if listed else ()
+
+
+def _control(filesystem: Any, feed: Feed, path: str, beside: dict[str, datetime]) -> dict[str, Any]:
+    """The control-total file beside a data file, as the last fields of `Found`."""
     if not isinstance(feed.control_total, SidecarTotal):
-        return None
+        return {}
     data = PurePosixPath(path)
-    beside = str(data.with_name(feed.control_total.sidecar.format(stem=data.stem)))
-    return filesystem.unstrip_protocol(beside) if beside in names else None
+    control = str(data.with_name(feed.control_total.sidecar.format(stem=data.stem)))
+    if control not in beside:
+        return {}
+    return {"control_url": filesystem.unstrip_protocol(control), "control_modified_at": beside[control]}
 
 
 def _is_sample(url: str) -> bool:
     """Whether a file comes from an inbox that the sample county's generator marked as made up."""
-    inbox = settings.inbox()
-    return (inbox / SAMPLE_MARK).exists() and url.startswith(inbox.absolute().as_uri())
+    inbox = settings.inbox().absolute()
+    return (inbox / SAMPLE_MARK).exists() and url.startswith(f"file://{inbox}/")
 
 
 def _store() -> tuple[Any, str]:
@@ -191,7 +211,9 @@ def _keep(url: str) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
     with TemporaryDirectory(prefix="landing-", dir=_scratch()) as folder:
         copy = Path(folder) / "copy"
-        with fsspec.open(url, "rb") as source, copy.open("wb") as target:
+        # Not fsspec.open, which takes `*` and `[` in a name for a pattern.
+        origin, path = fsspec.core.url_to_fs(url)
+        with origin.open(path, "rb") as source, copy.open("wb") as target:
             while block := source.read(_BLOCK):
                 digest.update(block)
                 size += len(block)
@@ -200,7 +222,7 @@ def _keep(url: str) -> tuple[str, int]:
         if not filesystem.exists(address):
             filesystem.makedirs(str(PurePosixPath(address).parent), exist_ok=True)
             # Whole or not at all: a store with atomic uploads needs one step, a folder a rename.
-            partial = f"{address}.partial"
+            partial = f"{address}.{uuid.uuid4().hex}.partial"
             filesystem.put_file(str(copy), partial)
             filesystem.mv(partial, address)
     return digest.hexdigest(), size

@@ -157,9 +157,16 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _json(value: Sequence[object]) -> str:
-    plain = [asdict(one) if isinstance(one, Problem) else one for one in value]
-    # PostgreSQL's jsonb has no NUL; its symbol says that one stood there.
-    return json.dumps(plain, ensure_ascii=False).replace("\\u0000", "␀")
+    return json.dumps(
+        [_storable(asdict(one) if isinstance(one, Problem) else one) for one in value], ensure_ascii=False
+    )
+
+
+def _storable(value: object) -> object:
+    """PostgreSQL's jsonb has no NUL; its symbol says that one stood there."""
+    if isinstance(value, dict):
+        return {key: _storable(one) for key, one in value.items()}
+    return value.replace("\x00", "␀") if isinstance(value, str) else value
 
 
 def _reconcile(

@@ -42,7 +42,7 @@ def seconds_since_last_change(connection: psycopg.Connection) -> float:
 
 
 def is_current(connection: psycopg.Connection) -> bool:
-    """Whether the published release was made from the batches, registers, institutions and dbt project there are now."""
+    """Whether the published release was made from the batches, registers, institutions and dbt project of now."""
     published = connection.execute(
         "select inputs_digest from ops.release where status = 'published' order by release_id desc limit 1"
     ).fetchone()

@@ -18,6 +18,7 @@ create table if not exists landing.file (
     size_bytes bigint not null,
     control_name text,
     control_sha256 char(64),
+    control_modified_at timestamptz,
     source text not null,
     modified_at timestamptz not null,
     landed_at timestamptz not null default clock_timestamp(),

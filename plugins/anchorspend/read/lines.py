@@ -1,10 +1,11 @@
 """Rows of cells to typed lines and quarantined ones, under one layout, part by part: memory does not grow."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -86,7 +87,7 @@ def _parts(sheets: Iterator[Sheet], typer: "_Typer", reading: Reading) -> Iterat
             lines = [(number, cells) for number, cells in rows if "".join(cells).strip()]
             part = typer.part(lines, header, sheet.name, first_line=reading.lines + 1)
             reading.lines += len(lines)
-            reading.amount += part.amount
+            reading.amount = _exact_sum((reading.amount, part.amount))
             yield part
 
 
@@ -140,7 +141,7 @@ def _header(cells: Sequence[str], names: list[str], wanted: dict[str, set[str]],
     if strangers:
         raise Held(
             f"{where}the layout changed: nobody mapped the column {', '.join(map(repr, strangers))}. "
-            f"Map it under `columns`, or accept it with `ignore: [{', '.join(strangers)}]`"
+            f"Map it under `columns`, or accept it with `ignore: {json.dumps(strangers, ensure_ascii=False)}`"
         )
     return _Header(position, [cell.strip() for cell in cells])
 
@@ -159,7 +160,7 @@ class _Typer:
         )
         plain = _as_words if layout.format == "xlsx" else values.text
         # Most text needs no typing; what might is told by one character anywhere in a part.
-        self._odd: Callable[[str], bool] = lambda text: "\x00" in text or (layout.format == "xlsx" and "@" in text)
+        self._odd: Callable[[str], bool] = lambda text: "\x00" in text or (values.DATE_MARK in text)
         self._parsers: dict[FieldType, Callable[[str], Any]] = {
             FieldType.TEXT: plain,
             FieldType.DATE: as_date,
@@ -183,10 +184,10 @@ class _Typer:
             dtype=object,  # text of pandas' own would be built only to be taken apart again by COPY
         )
         bad = [
-            Quarantined(first_line + i, sheet, lines[i][0], amounts[i], problems[i], lines[i][1])
+            Quarantined(first_line + i, sheet, lines[i][0], amounts[i], problems[i], list(map(_unmarked, lines[i][1])))
             for i in sorted(problems)
         ]
-        total = sum((amount for amount in amounts if amount is not None), Decimal(0))
+        total = _exact_sum(amount for amount in amounts if amount is not None)
         return Part(frame.drop(index=sorted(problems)) if problems else frame, bad, total)
 
     def _grid(
@@ -196,7 +197,7 @@ class _Typer:
         reach = max([width, *(place + 1 for place in self._fallback.values())])
         level = []
         for i, (_, cells) in enumerate(lines):
-            if len(cells) == reach:
+            if len(cells) == reach == width:
                 level.append(cells)
                 continue
             for place, extra in enumerate(cells[width:], start=width):
@@ -226,7 +227,7 @@ class _Typer:
             columns[name] = typed[codes].tolist() if len(distinct) else []
             if wrong:
                 for i in np.flatnonzero(np.isin(codes, list(wrong))):
-                    problem = Problem(name, header.names[place], cells[i], wrong[codes[i]])
+                    problem = Problem(name, header.names[place], _unmarked(cells[i]), wrong[codes[i]])
                     problems.setdefault(int(i), []).append(problem)
         return columns
 
@@ -249,10 +250,19 @@ class _Typer:
         return typed, wrong
 
 
+def _exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    with localcontext(prec=100):
+        return sum(amounts, Decimal(0))
+
+
 def _negated(cell: str) -> Decimal:
-    return -values.money(cell)
+    return values.money(cell).copy_negate()
+
+
+def _unmarked(cell: str) -> str:
+    return cell.removeprefix(values.DATE_MARK)
 
 
 def _as_words(cell: str) -> str:
     """A workbook's date in a text column, without the mark `from_workbook` set."""
-    return values.text(cell.removeprefix("@") if cell.startswith("@") and len(cell) == 11 else cell)
+    return values.text(cell.removeprefix(values.DATE_MARK))

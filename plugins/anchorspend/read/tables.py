@@ -1,16 +1,15 @@
 """A file as sheets of rows of cells, row by row, whatever its format: memory does not grow with the file."""
 
 import codecs
+import contextlib
 import csv
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
 
 from anchorspend.contract import Layout
 from anchorspend.errors import UserError
@@ -75,14 +74,46 @@ def detect_encoding(file: BinaryIO) -> str:
     return "latin-1"
 
 
+class _Remembered:
+    """Lines of text, remembering those of the record being read: a quote that is never closed swallows all that
+    follows, and only the last record can show it.
+    """
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._record: list[str] = []
+        self._last: list[str] = []
+
+    def __iter__(self) -> "_Remembered":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._record.append(line)
+        return line
+
+    def next_record(self) -> None:
+        self._last, self._record = self._record, []
+
+    def refuse_open_quote(self, number: int, delimiter: str) -> None:
+        try:
+            list(csv.reader(self._last, delimiter=delimiter, strict=True))
+        except csv.Error as problem:
+            if "unexpected end of data" in str(problem):
+                raise Held(f"row {number}: a quote is never closed; put the row right") from None
+
+
 def _csv_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     previous = csv.field_size_limit(_LONGEST_CELL)
     number = 0
     # Detached, not closed: the caller opened the file.
     wrapper = io.TextIOWrapper(file, encoding=encoding, newline="")
+    lines = _Remembered(wrapper)
     try:
-        for number, row in enumerate(csv.reader(wrapper, delimiter=delimiter), start=1):
+        for number, row in enumerate(csv.reader(lines, delimiter=delimiter), start=1):
+            lines.next_record()
             yield number, row
+        lines.refuse_open_quote(number, delimiter)
     except csv.Error as problem:
         what = (
             f"a quote that is never closed or a cell over {_LONGEST_CELL:,} characters"
@@ -93,22 +124,37 @@ def _csv_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[i
     except UnicodeError as problem:
         raise Held(f"row {number + 1}: not {encoding}: {problem}; declare the right `encoding`, or `detect`") from None
     finally:
-        wrapper.detach()
+        with contextlib.suppress(ValueError):  # the caller closed the file before the last row was asked for
+            wrapper.detach()
         csv.field_size_limit(previous)
 
 
 def _workbook(file: BinaryIO, layout: Layout) -> Iterator[Sheet]:
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as problem:
-        raise Held(f"the workbook cannot be opened: {problem}; open it in a spreadsheet and save it again") from None
-    names = [name for name in book.sheetnames if re.fullmatch(layout.sheets, name)]
-    if not names:
+    except Exception as problem:  # a broken workbook fails in as many ways as zip and XML have
+        raise _broken(problem) from None
+    # Sheets of cells only: a chart sheet has none.
+    sheets = [sheet for sheet in book.worksheets if re.fullmatch(layout.sheets, sheet.title)]
+    if not sheets:
         raise Held(f"no sheet fits `sheets: {layout.sheets}`; the workbook has {', '.join(book.sheetnames)}")
-    for name in names:
-        sheet = book[name]
+    for sheet in sheets:
         # A read-only sheet believes the size its writer stated, which is often one cell.
         sheet.reset_dimensions()
-        yield Sheet(
-            name, ((number, [from_workbook(c) for c in row]) for number, row in enumerate(sheet.values, start=1))
-        )
+        yield Sheet(sheet.title, _sheet_rows(sheet))
+
+
+def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
+    rows = enumerate(sheet.values, start=1)
+    while True:
+        try:
+            number, row = next(rows)
+        except StopIteration:
+            return
+        except Exception as problem:
+            raise _broken(problem) from None
+        yield number, [from_workbook(cell) for cell in row]
+
+
+def _broken(problem: Exception) -> Held:
+    return Held(f"the workbook cannot be read: {problem!r}; open it in a spreadsheet and save it again")

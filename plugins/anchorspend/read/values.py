@@ -21,6 +21,7 @@ _PENNY = Decimal("0.01")
 _NOISE = Decimal("0.000001")  # what binary floating point in a spreadsheet leaves behind, far below a penny
 _LARGEST = Decimal(10) ** 13
 _EARLIEST, _LATEST = 1990, 2100
+DATE_MARK = "\ue000"  # of the private use area, which no text holds
 
 
 def money(cell: str) -> Decimal:
@@ -41,7 +42,8 @@ def money(cell: str) -> Decimal:
     pounds = _without_noise(Decimal(found["digits"].replace(",", "")))
     if pounds >= _LARGEST:
         raise ValueError("more than ten million million pounds")
-    return -pounds if signs and signs != ["+"] else pounds
+    # copy_negate, because a unary minus would round to the precision of the context.
+    return pounds.copy_negate() if signs and signs != ["+"] else pounds
 
 
 def _from_exponent(text: str) -> Decimal:
@@ -104,16 +106,16 @@ def text(cell: str) -> str:
 
 
 def from_workbook(cell: object) -> str:
-    """A workbook's cell as the text a CSV would hold: dates ISO with `@` before, whole numbers without a point.
+    """A workbook's cell as the text a CSV would hold: dates ISO behind `DATE_MARK`, whole numbers without a point.
 
-    The `@` keeps a true date apart from text that looks like one, so that declared formats judge only text.
+    The mark keeps a true date apart from text that looks like one, so that declared formats judge only text.
     """
     if cell is None:
         return ""
     if isinstance(cell, dt.datetime):
-        return f"@{cell.date().isoformat()}"
+        return f"{DATE_MARK}{cell.date().isoformat()}"
     if isinstance(cell, dt.date):
-        return f"@{cell.isoformat()}"
+        return f"{DATE_MARK}{cell.isoformat()}"
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
         return str(int(cell))
     return str(cell)
@@ -121,6 +123,6 @@ def from_workbook(cell: object) -> str:
 
 def workbook_date(cell: str, formats: Sequence[str]) -> str:
     """Like `date`, for cells of `from_workbook`."""
-    return (
-        _plausible(dt.date.fromisoformat(cell[1:])) if re.fullmatch(r"@\d{4}-\d\d-\d\d", cell) else date(cell, formats)
-    )
+    if cell.startswith(DATE_MARK):
+        return _plausible(dt.date.fromisoformat(cell.removeprefix(DATE_MARK)))
+    return date(cell, formats)
