@@ -64,6 +64,7 @@ def write(path: Path, lines: int) -> tuple[Decimal, int]:
 
 def measure(folder: Path, lines: int) -> bool:
     """Load such a file and print the rate. Whether its lines and pounds are all accounted for."""
+    import anchorspend.load  # noqa: F401  # starting Python and pandas is no part of a loading rate
     from anchorspend import ingest, warehouse
     from anchorspend.contract import load_institutions
 

@@ -1,4 +1,4 @@
-"""Fixtures: one embedded PostgreSQL for the whole run, a fresh warehouse for each test that asks, the real files beside."""
+"""Fixtures: one embedded PostgreSQL for the run, a fresh warehouse for each test that asks, and the real files."""
 
 import os
 import secrets

@@ -119,7 +119,7 @@ def _copy(
 
 def _copy_part(connection: psycopg.Connection, batch_id: int, feed: Feed, part: Part) -> None:
     fields = ["line_no", "sheet", "source_row", *feed.definition.fields]
-    good = zip([batch_id] * len(part.good), *(part.good[name] for name in fields), strict=True)
+    good = zip([batch_id] * len(part.good), *(part.good[name].tolist() for name in fields), strict=True)
     _copy_rows(connection, feed.kind, ["batch_id", *fields], good)
     bad = (
         (batch_id, one.line_no, one.sheet, one.source_row, one.amount, _json(one.problems), _json(one.cells))

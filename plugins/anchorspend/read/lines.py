@@ -194,16 +194,15 @@ class _Typer:
         self, lines: list[tuple[int, list[str]]], width: int, problems: dict[int, list[Problem]]
     ) -> list[tuple[str, ...]]:
         """The lines' cells by column, short lines filled up; what stands beyond the header is a problem of its line."""
+        rows = [cells for _, cells in lines]
         reach = max([width, *(place + 1 for place in self._fallback.values())])
-        level = []
-        for i, (_, cells) in enumerate(lines):
-            if len(cells) == reach == width:
-                level.append(cells)
-                continue
+        if set(map(len, rows)) == {width}:
+            return [*zip(*rows, strict=True), *[("",) * len(rows)] * (reach - width)]
+        for i, cells in enumerate(rows):
             for place, extra in enumerate(cells[width:], start=width):
                 if extra.strip() and place not in self._fallback.values():
                     problems.setdefault(i, []).append(Problem(None, None, extra, "a cell to the right of the header"))
-            level.append([*cells[:reach], *[""] * (reach - len(cells))])
+        level = [[*cells[:reach], *[""] * (reach - len(cells))] for cells in rows]
         return list(zip(*level, strict=True)) if level else [()] * reach
 
     def _columns(

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO
 
 import openpyxl
@@ -74,46 +75,20 @@ def detect_encoding(file: BinaryIO) -> str:
     return "latin-1"
 
 
-class _Remembered:
-    """Lines of text, remembering those of the record being read: a quote that is never closed swallows all that
-    follows, and only the last record can show it.
-    """
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
-        self._record: list[str] = []
-        self._last: list[str] = []
-
-    def __iter__(self) -> "_Remembered":
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self._record.append(line)
-        return line
-
-    def next_record(self) -> None:
-        self._last, self._record = self._record, []
-
-    def refuse_open_quote(self, number: int, delimiter: str) -> None:
-        try:
-            list(csv.reader(self._last, delimiter=delimiter, strict=True))
-        except csv.Error as problem:
-            if "unexpected end of data" in str(problem):
-                raise Held(f"row {number}: a quote is never closed; put the row right") from None
-
-
 def _csv_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     previous = csv.field_size_limit(_LONGEST_CELL)
-    number = 0
+    number, begun, ended, row = 0, 0, 0, [""]
     # Detached, not closed: the caller opened the file.
     wrapper = io.TextIOWrapper(file, encoding=encoding, newline="")
-    lines = _Remembered(wrapper)
+    reader = csv.reader(wrapper, delimiter=delimiter)
     try:
-        for number, row in enumerate(csv.reader(lines, delimiter=delimiter), start=1):
-            lines.next_record()
+        for row in reader:
+            number += 1
+            begun, ended = ended, reader.line_num
             yield number, row
-        lines.refuse_open_quote(number, delimiter)
+        if any("\n" in cell or "\r" in cell for cell in row):
+            wrapper.seek(0)
+            _refuse_open_quote(islice(wrapper, begun, None), number, delimiter)
     except csv.Error as problem:
         what = (
             f"a quote that is never closed or a cell over {_LONGEST_CELL:,} characters"
@@ -127,6 +102,15 @@ def _csv_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[i
         with contextlib.suppress(ValueError):  # the caller closed the file before the last row was asked for
             wrapper.detach()
         csv.field_size_limit(previous)
+
+
+def _refuse_open_quote(lines: Iterator[str], number: int, delimiter: str) -> None:
+    """A quote that is never closed swallows every row below it, so only the last row of a file can show it."""
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error as problem:
+        if "unexpected end of data" in str(problem):
+            raise Held(f"row {number}: a quote is never closed; put the row right") from None
 
 
 def _workbook(file: BinaryIO, layout: Layout) -> Iterator[Sheet]:
