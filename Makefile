@@ -45,7 +45,7 @@ lint: setup ## style, types, SQL and layering
 bench: setup ## loading rate
 	@$(BIN)/python tests/bench.py
 
-lock: $(VENV)/bin/uv ## compile requirements*.in, for Python 3.11 to 3.13
+lock: setup ## compile requirements*.in, for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-dev.in -o requirements-dev.txt
 

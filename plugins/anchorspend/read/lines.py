@@ -84,7 +84,7 @@ def _parts(sheets: Iterator[Sheet], typer: "_Typer", reading: Reading) -> Iterat
     for sheet in sheets:
         header = _find_header(sheet, typer.layout)
         while rows := list(islice(sheet.rows, _PART)):
-            lines = [(number, cells) for number, cells in rows if "".join(cells).strip()]
+            lines = [(number, cells) for number, cells in rows if any(map(str.strip, cells))]
             part = typer.part(lines, header, sheet.name, first_line=reading.lines + 1)
             reading.lines += len(lines)
             reading.amount = _exact_sum((reading.amount, part.amount))
