@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -34,7 +35,8 @@ def server(state: Path) -> Iterator[Callable[[], str]]:
 
     postgres.start()
     owner, superuser = warehouse.url(), postgres.superuser_url()
-    os.environ["ANCHORSPEND_BI_READER_PASSWORD"] = secrets.token_urlsafe(12)
+    # A role belongs to the whole server, so every database's bi_reader has the one password the server made.
+    os.environ["ANCHORSPEND_BI_READER_PASSWORD"] = urlsplit(warehouse.reader_url()).password or ""
 
     def database() -> str:
         name = f"test_{secrets.token_hex(4)}"

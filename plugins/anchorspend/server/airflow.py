@@ -212,9 +212,15 @@ class Client:
         run = quote(run_id, safe="")
         path = f"dags/{dag_id}/dagRuns/{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         found = self._call("GET", f"{path}?map_index={task['map_index']}&full_content=true")
-        return "\n".join(
-            str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in found["content"]
-        )
+        return "\n".join(text for line in found["content"] for text in _log_texts(line))
+
+
+def _log_texts(line: Any) -> list[str]:
+    """A line of a log, with the message of the exception it tells of."""
+    if not isinstance(line, dict):
+        return [str(line)]
+    errors = line.get("error_detail") or []
+    return [str(line.get("event", "")), *(f"{error['exc_type']}: {error['exc_value']}" for error in errors)]
 
 
 def _running() -> Path:
