@@ -5,7 +5,6 @@ two tasks or on one worker's disk. Each file is one transaction; run any task ag
 twice. A file that is not as agreed is refused whole and named by `report`; every other file goes on.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,33 +53,32 @@ def ingest_dag(institution: Institution) -> DAG:
             landed = 0
             for file in ingest.land_feed(institution, feed):
                 landed += 1
-                print(f"landed {file.name} as {file.sha256[:12]}{'' if file.is_new else ', known already'}")  # noqa: T201
+                print(f"landed {file.name} as {file.sha256[:12]}{'' if file.is_new else ', known already'}")
             return landed
 
         @task(map_index_template=BY_FEED, outlets=[BATCHES])
         @plainly
-        def load(feed: str) -> list[str]:
-            """Read, load and reconcile a feed's landed files; returns the reasons of those that were refused."""
+        def load(feed: str) -> None:
+            """Read, load and reconcile a feed's landed files."""
             from anchorspend import ingest
 
-            refused = []
-            for batch in ingest.load_feed(institution, feed, _say_lines):
-                print(batch)  # noqa: T201
-                if batch.status == "refused":
-                    refused.append(f"{feed}: {batch.file}: {batch.reason}")
-            return refused
+            for batch in ingest.load_feed(institution, feed, lambda file, lines: print(f"{file}: {lines:,} lines")):
+                print(batch)
 
-        @task
+        @task(
+            trigger_rule="none_failed"
+        )  # also when nothing was new: a refused file stays refused until it is put right
         @plainly
-        def report(refusals: Iterator[list[str]]) -> None:
-            """Fail, with the reasons, when a file was refused; what was loaded is on its way to a release."""
-            if reasons := [reason for feed in refusals for reason in feed]:
-                raise UserError("\n".join(reasons))
+        def report() -> None:
+            """Fail, with the reasons, while a file stands refused; what was loaded is on its way to a release."""
+            from anchorspend import ingest, warehouse
+
+            with warehouse.connect() as connection:
+                if refused := ingest.refused(connection, institution):
+                    raise UserError("\n".join(refused))
 
         feeds = discover()
-        loaded = load.expand(feed=feeds)
-        land.expand(feed=feeds) >> loaded
-        report(loaded)
+        land.expand(feed=feeds) >> load.expand(feed=feeds) >> report()
 
     return pipeline()
 
@@ -98,11 +96,6 @@ def broken_dag(path: Path, problem: UserError) -> DAG:
         read_contract()
 
     return pipeline()
-
-
-def _say_lines(file: str, lines: int) -> None:
-    if lines % 100_000 < 2_000:
-        print(f"{file}: {lines:,} lines")  # noqa: T201
 
 
 def _dags() -> dict[str, Any]:

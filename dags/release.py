@@ -93,7 +93,7 @@ def release() -> None:
         """Switch readers to the new release."""
         from anchorspend import publish as steps
 
-        print(*warnings, sep="\n")  # noqa: T201
+        print(*warnings, sep="\n")
         return steps.publish(release_id).schema_name
 
     @task(trigger_rule="one_failed")

@@ -26,9 +26,8 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
         time.sleep(2)
 
 
-def newest(client: airflow.Client, dag_id: str) -> dict[str, str]:
-    runs = client.runs(dag_id)
-    return runs[0] if runs else {"state": "none"}
+def ended_runs(client: airflow.Client, dag_id: str) -> list[dict[str, str]]:
+    return [run for run in client.runs(dag_id) if run["state"] in {"success", "failed"}]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def client(corrupt_file: Path) -> Iterator[airflow.Client]:
     for dag_id in ("reference", *dags):
         if not client.runs(dag_id):
             client.trigger(dag_id)
-    wait_for(lambda: all(newest(client, d)["state"] in {"success", "failed"} for d in dags), "the ingest DAGs to end")
+    wait_for(lambda: all(ended_runs(client, d) for d in dags), "the ingest DAGs to end")
     wait_for(lambda: published() == 1, "a release to be published")
     yield client
     airflow.stop()
@@ -78,8 +77,10 @@ def reader(client: airflow.Client) -> Iterator[psycopg.Connection]:
 def test_a_corrupt_file_fails_its_own_institution_alone_and_says_why(
     client: airflow.Client, corrupt_file: Path
 ) -> None:
-    states = {name: newest(client, f"ingest_{name}")["state"] for name in contract.load_institutions()}
-    assert {name for name, state in states.items() if state == "failed"} == {CORRUPT}
+    ended = {name: ended_runs(client, f"ingest_{name}") for name in contract.load_institutions()}
+    assert {name: {run["state"] for run in runs} for name, runs in ended.items()} == {
+        name: {"failed" if name == CORRUPT else "success"} for name in ended
+    }
     with warehouse.connect() as connection:
         refused = connection.execute(
             "select institution_id, name, reason from ops.batch inner join landing.file using (file_id, institution_id)"
@@ -87,7 +88,7 @@ def test_a_corrupt_file_fails_its_own_institution_alone_and_says_why(
         ).fetchall()
     assert [(institution, name) for institution, name, _ in refused] == [(CORRUPT, corrupt_file.name)]
     assert "web page" in refused[0][2]
-    run = newest(client, f"ingest_{CORRUPT}")["dag_run_id"]
+    run = ended[CORRUPT][-1]["dag_run_id"]
     report = next(task for task in client.tasks(f"ingest_{CORRUPT}", run) if task["task_id"] == "report")
     assert report["state"] == "failed"
     assert "web page" in client.log(f"ingest_{CORRUPT}", run, report)

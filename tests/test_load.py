@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from anchorspend import ingest
+from anchorspend import ingest, load
 from anchorspend.contract import Institution
 from anchorspend.load import Batch
 
@@ -99,7 +99,7 @@ def test_lines_and_pounds_reconcile_with_an_independent_sum(ingested, connection
 
 def test_a_line_reaches_the_database_as_it_was_read(ingested, connection) -> None:
     columns = {**COLUMNS, "description": "Text", "invoice_date": "Invoiced", "irrecoverable_vat": "VAT"}
-    text = '"a ""quoted"", \n\\N \\. words"'
+    text = '"a ""quoted"",\t \n\\N \\. \\t\r words"'
     of = institution({"columns": columns, "encoding": "utf-8", "vat": "gross"})
     batch = ingested(f'{HEADER.strip()},Text,Invoiced,VAT\n03/04/2017,"É, Ltd",1282.420749,{text},31/12/2016,\n', of)
     assert batch.status == "loaded"
@@ -107,7 +107,7 @@ def test_a_line_reaches_the_database_as_it_was_read(ingested, connection) -> Non
         "select payment_date::text, supplier_name, amount, description, invoice_date::text, irrecoverable_vat, sheet,"
         " supplier_ref from raw.ledger"
     ).fetchone()
-    words = 'a "quoted", \n\\N \\. words'
+    words = 'a "quoted",\t \n\\N \\. \\t\r words'
     assert row == ("2017-04-03", "É, Ltd", Decimal("1282.420749"), words, "2016-12-31", None, None, None)
     (row,) = batches(connection)
     assert (row["encoding"], row["vat_basis"], row["kind"], row["period_label"]) == (
@@ -191,6 +191,21 @@ def test_drift_refuses_the_file_whole(ingested, connection) -> None:
     batch = ingested("Date,Supplier,Amount,New\n03/04/2017,Acme,1.25,x\n")
     assert_refused(batch, connection, "nobody mapped the column 'New'")
     assert batch.lines_read is None
+
+
+def test_a_file_stands_refused_until_the_file_or_the_layout_is_put_right(ingested, connection) -> None:
+    drifted = "Date,Supplier,Amount,New\n03/04/2017,Acme,1.25,x\n"
+    assert ingest.refused(connection, institution()) == []
+    ingested(drifted)
+    ingested(drifted, name="spend-2017-05.csv")
+    first, second = ingest.refused(connection, institution())
+    assert first.startswith("ledger: spend-2017-04.csv: the layout changed")
+    assert second.startswith("ledger: spend-2017-05.csv: ")
+    ingested(lines(1))
+    assert ingest.refused(connection, institution()) == [second]
+    accepting = institution({"ignore": ["New"]})
+    ingested(drifted, accepting, name="spend-2017-05.csv")
+    assert ingest.refused(connection, accepting) == []
 
 
 def test_a_fault_late_in_a_file_leaves_nothing_of_its_beginning(ingested, connection) -> None:
@@ -298,7 +313,10 @@ def test_an_empty_file_below_its_header_is_a_batch_of_nothing(ingested, connecti
     assert (row["lines_read"], row["lines_loaded"], row["amount_read"]) == (0, 0, 0)
 
 
-def test_two_loads_of_one_file_at_the_same_moment_leave_one_batch(connection, tmp_path: Path) -> None:
+def test_two_loads_of_one_file_at_the_same_moment_leave_one_batch(
+    connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "PROGRESS_LINES", 1)
     path = tmp_path / "spend-2017-04.csv"
     path.write_text(lines(4500))
     first_is_loading = threading.Event()
@@ -328,6 +346,7 @@ from pathlib import Path
 from anchorspend import ingest, load
 from anchorspend.contract import Institution
 
+load.PROGRESS_LINES = 1
 college = Institution.model_validate_json(Path(sys.argv[1]).read_text())
 for moment in sys.stdin:
     die_at, delay = int(moment.split()[0]), float(moment.split()[1])

@@ -54,12 +54,16 @@ def feed(columns: dict[str, Any] | None = None, **layout: Any) -> Feed:
     )
 
 
+def records(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
 def lines_of(data: bytes | str | Iterable[str], of: Feed | None = None, period: Period = APRIL) -> Lines:
     of = of or feed()
     text = data if isinstance(data, bytes | str) else "\n".join(data) + "\n"
     reading = read(io.BytesIO(text if isinstance(text, bytes) else text.encode()), of, of.layouts[0], period)
     parts = list(reading.parts)
-    good = [row for part in parts for row in part.good.to_dict("records")]
+    good = [row for part in parts for row in records(part.good)]
     return Lines(good, [one for part in parts for one in part.bad], reading.lines, reading.amount, reading.encoding)
 
 

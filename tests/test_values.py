@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from anchorspend.read import values
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 quick = settings(deadline=None, max_examples=40)  # a slow machine is not a failure
@@ -246,3 +246,19 @@ def test_no_text_raises_anything_but_a_value_error(function, cell: str) -> None:
         function(cell)
     except ValueError as problem:
         assert str(problem)
+
+
+@given(st.lists(st.from_regex(r"\A-?[0-9]{1,4}(,[0-9]{2,4})?(\.[0-9]{1,3})?\n?\Z") | st.text(max_size=6), max_size=5))
+@example(["1", "2\n3"])
+@example(["1\n"])
+@example(["12,345.60", "-1"])
+def test_many_amounts_at_once_are_what_each_is_alone(cells: list[str]) -> None:
+    together = values.plain_money(cells)
+    if together is not None:
+        assert together == [values.money(cell) for cell in cells]
+
+
+def test_only_plain_amounts_are_typed_at_once() -> None:
+    assert values.plain_money(["1,234.50", "-3", "0.1"]) == [Decimal("1234.50"), Decimal(-3), Decimal("0.1")]
+    assert values.plain_money(["1", "£2"]) is None
+    assert values.plain_money([]) is None

@@ -118,7 +118,7 @@ def ingest_file(
     postgres.start()
     found, _ = contract.pick(contract.load_institutions(), institution, feed)
     release.register()
-    landed, batch = ingest.ingest_file(found, feed, file, lambda name, lines: _progress(name, lines))
+    landed, batch = ingest.ingest_file(found, feed, file, lambda name, lines: _say(f"{name}: {lines:,} lines"))
     if batch is None:
         out.print(f"{landed.name}: the same bytes were loaded before; nothing to do", highlight=False)
         return
@@ -130,11 +130,6 @@ def ingest_file(
         f"{batch.lines_quarantined:,} lines in quarantine",
         highlight=False,
     )
-
-
-def _progress(name: str, lines: int) -> None:
-    if lines % 100_000 < 2_000:
-        _say(f"{name}: {lines:,} lines")
 
 
 @app.command(name="release")

@@ -54,6 +54,25 @@ def ingest_file(
         return landed, _load_file(connection, institution, feed_id, landed.file_id, progress)
 
 
+def refused(connection: psycopg.Connection, institution: Institution) -> list[str]:
+    """Each file whose newest version stands refused under the layout in force, with the reason."""
+    return [
+        f"{feed_id}: {name}: {reason}"
+        for feed_id in institution.feeds
+        for name, reason in connection.execute(
+            """
+            select name, reason
+            from (select distinct on (name) name, file_id from landing.file
+                where institution_id = %s and feed_id = %s order by name, file_id desc) as newest
+            inner join lateral (select status, reason from ops.batch
+                where batch.file_id = newest.file_id order by batch_id desc limit 1) as latest on true
+            where status = 'refused' order by name
+            """,
+            [institution.id, feed_id],
+        )
+    ]
+
+
 def _unloaded(connection: psycopg.Connection, institution: Institution, feed_id: str) -> list[tuple[int, str]]:
     """Landed files (id, name) whose newest version has no batch under the layout in force, oldest first."""
     rows = connection.execute(

@@ -8,12 +8,12 @@ import csv
 import gc
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import psycopg
 from psycopg import sql
@@ -23,6 +23,9 @@ from anchorspend.kinds import Kind
 from anchorspend.read import Held, Part, Problem, Reading, read
 
 _PENNY = Decimal("0.01")
+PROGRESS_LINES = 100_000  # lines from one word of progress to the next
+_ESCAPES = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
+_ESCAPED = str.maketrans(_ESCAPES)
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,16 @@ def _copy(
     connection: psycopg.Connection, batch_id: int, feed: Feed, reading: Reading, progress: Callable[[int], None]
 ) -> None:
     """Stream the parts of a file into `raw.<kind>` and `raw.quarantine`; one part is copied while the next is read."""
+    said = 0
     with ThreadPoolExecutor(max_workers=1) as copier:
         copied: Future[None] | None = None
         for part in reading.parts:
             if copied:
                 copied.result()
             copied = copier.submit(_copy_part, connection, batch_id, feed, part)
-            progress(reading.lines)
+            if reading.lines >= said + PROGRESS_LINES:
+                said = reading.lines
+                progress(said)
         if copied:
             copied.result()
     connection.execute(
@@ -118,35 +124,43 @@ def _copy(
 
 
 def _copy_part(connection: psycopg.Connection, batch_id: int, feed: Feed, part: Part) -> None:
-    fields = ["line_no", "sheet", "source_row", *feed.definition.fields]
-    good = zip([batch_id] * len(part.good), *(part.good[name].tolist() for name in fields), strict=True)
-    _copy_rows(connection, feed.kind, ["batch_id", *fields], good)
-    bad = (
-        (batch_id, one.line_no, one.sheet, one.source_row, one.amount, _json(one.problems), _json(one.cells))
-        for one in part.bad
-    )
-    columns = ["batch_id", "line_no", "sheet", "source_row", "amount", "problems", "cells"]
-    _copy_rows(connection, "quarantine", columns, bad)
+    _copy_columns(connection, feed.kind, {"batch_id": [batch_id] * len(part.good["line_no"]), **part.good})
+    bad: dict[str, list[Any]] = {
+        "batch_id": [batch_id] * len(part.bad),
+        "line_no": [one.line_no for one in part.bad],
+        "sheet": [one.sheet for one in part.bad],
+        "source_row": [one.source_row for one in part.bad],
+        "amount": [one.amount for one in part.bad],
+        "problems": [_json(one.problems) for one in part.bad],
+        "cells": [_json(one.cells) for one in part.bad],
+    }
+    _copy_columns(connection, "quarantine", bad)
 
 
-def _copy_rows(
-    connection: psycopg.Connection, table: str, fields: list[str], rows: Iterable[tuple[object, ...]]
-) -> None:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    if not text.tell():
+def _copy_columns(connection: psycopg.Connection, table: str, columns: dict[str, list[Any]]) -> None:
+    rows = "\n".join(map("\t".join, zip(*map(_copy_texts, columns.values()), strict=True)))
+    if not rows:
         return
-    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-        sql.Identifier("raw", table), sql.SQL(", ").join(map(sql.Identifier, fields))
+    statement = sql.SQL("copy {} ({}) from stdin (format text, null '')").format(
+        sql.Identifier("raw", table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(text.getvalue())
+        copy.write(rows)
+
+
+def _copy_texts(column: list[Any]) -> list[str]:
+    """A column as COPY's text format writes it: empty for None, which no other value is."""
+    texts = ["" if value is None else str(value) for value in column]
+    whole = "".join(texts)
+    if any(special in whole for special in _ESCAPES):
+        return [text.translate(_ESCAPED) for text in texts]
+    return texts
 
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Lines are many small lists without cycles, and the cyclic collector would walk everything Airflow and pandas have
-    loaded again and again for nothing: a third of a load's time."""
+    """No cyclic collection meanwhile: a load makes no cycles, and walking all that Airflow and pandas loaded, again and
+    again, is a third of its time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
-from itertools import islice
+from itertools import compress, islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -49,11 +49,11 @@ class Quarantined:
 class Part:
     """Some lines of a file.
 
-    `good` has the columns line_no, sheet, source_row and every field of the kind, each typed or None; `amount` sums the
-    pounds of all lines of the part whose amount can be read, good and bad.
+    `good` holds columns of one length: line_no, sheet, source_row and every mapped field of the kind, each value typed
+    or None; `amount` sums the pounds of all lines of the part whose amount can be read, good and bad.
     """
 
-    good: pd.DataFrame
+    good: dict[str, list[Any]]
     bad: list[Quarantined]
     amount: Decimal
 
@@ -158,13 +158,12 @@ class _Typer:
         as_date = functools.partial(
             values.workbook_date if layout.format == "xlsx" else values.date, formats=tuple(layout.dates)
         )
-        plain = _as_words if layout.format == "xlsx" else values.text
-        # Most text needs no typing; what might is told by one character anywhere in a part.
-        self._odd: Callable[[str], bool] = lambda text: "\x00" in text or (values.DATE_MARK in text)
+        self._as_given = _unmarked if layout.format == "xlsx" else str
+        self._is_negated = layout.payments_are == "negative"
         self._parsers: dict[FieldType, Callable[[str], Any]] = {
-            FieldType.TEXT: plain,
+            FieldType.TEXT: lambda cell: values.text(self._as_given(cell)),
             FieldType.DATE: as_date,
-            FieldType.MONEY: _negated if layout.payments_are == "negative" else values.money,
+            FieldType.MONEY: _negated if self._is_negated else values.money,
             FieldType.INTEGER: values.integer,
             FieldType.FLAG: values.flag,
         }
@@ -174,21 +173,22 @@ class _Typer:
         problems: dict[int, list[Problem]] = {}
         columns = self._columns(self._grid(lines, len(header.names), problems), header, problems)
         amounts = columns[self._kind.amount]
-        frame = pd.DataFrame(
-            {
-                "line_no": np.arange(first_line, first_line + len(lines)),
-                "sheet": sheet,
-                "source_row": [number for number, _ in lines],
-                **columns,
-            },
-            dtype=object,  # text of pandas' own would be built only to be taken apart again by COPY
-        )
+        columns = {
+            "line_no": list(range(first_line, first_line + len(lines))),
+            "sheet": [sheet] * len(lines),
+            "source_row": [number for number, _ in lines],
+            **columns,
+        }
         bad = [
-            Quarantined(first_line + i, sheet, lines[i][0], amounts[i], problems[i], list(map(_unmarked, lines[i][1])))
+            Quarantined(
+                first_line + i, sheet, lines[i][0], amounts[i], problems[i], list(map(self._as_given, lines[i][1]))
+            )
             for i in sorted(problems)
         ]
-        total = _exact_sum(amount for amount in amounts if amount is not None)
-        return Part(frame.drop(index=sorted(problems)) if problems else frame, bad, total)
+        if problems:
+            is_good = [i not in problems for i in range(len(lines))]
+            columns = {name: list(compress(column, is_good)) for name, column in columns.items()}
+        return Part(columns, bad, _exact_sum(amount for amount in amounts if amount is not None))
 
     def _grid(
         self, lines: list[tuple[int, list[str]]], width: int, problems: dict[int, list[Problem]]
@@ -209,24 +209,25 @@ class _Typer:
         self, grid: list[tuple[str, ...]], header: _Header, problems: dict[int, list[Problem]]
     ) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {}
-        for name, definition in self._kind.fields.items():
-            place = header.position.get(name)
-            if place is None:
-                columns[name] = [None] * len(grid[0])
-                continue
+        for name, place in header.position.items():
+            definition = self._kind.fields[name]
             cells = list(map(str.strip, grid[place]))
             if name in self._fallback:
                 other = map(str.strip, grid[self._fallback[name]])
                 cells = [own or instead for own, instead in zip(cells, other, strict=True)]
-            if definition.type is FieldType.TEXT and not definition.filled and not self._odd("".join(cells)):
+            # Most text needs no typing; what might is told by one character anywhere in the part.
+            if definition.type is FieldType.TEXT and not definition.filled and not _odd("".join(cells)):
                 columns[name] = [cell or None for cell in cells]
+                continue
+            if definition.type is FieldType.MONEY and (amounts := values.plain_money(cells)):
+                columns[name] = [-amount for amount in amounts] if self._is_negated else amounts
                 continue
             codes, distinct = pd.factorize(np.array(cells, dtype=object))
             typed, wrong = self._distinct(distinct, definition)
             columns[name] = typed[codes].tolist() if len(distinct) else []
             if wrong:
                 for i in np.flatnonzero(np.isin(codes, list(wrong))):
-                    problem = Problem(name, header.names[place], _unmarked(cells[i]), wrong[codes[i]])
+                    problem = Problem(name, header.names[place], self._as_given(cells[i]), wrong[codes[i]])
                     problems.setdefault(int(i), []).append(problem)
         return columns
 
@@ -258,10 +259,10 @@ def _negated(cell: str) -> Decimal:
     return values.money(cell).copy_negate()
 
 
+def _odd(text: str) -> bool:
+    return "\x00" in text or values.DATE_MARK in text
+
+
 def _unmarked(cell: str) -> str:
+    """A workbook's cell without the mark `from_workbook` set on a date."""
     return cell.removeprefix(values.DATE_MARK)
-
-
-def _as_words(cell: str) -> str:
-    """A workbook's date in a text column, without the mark `from_workbook` set."""
-    return values.text(cell.removeprefix(values.DATE_MARK))

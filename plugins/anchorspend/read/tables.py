@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Any, BinaryIO
 
 import openpyxl
@@ -18,6 +18,7 @@ from anchorspend.read.values import from_workbook
 
 _LONGEST_CELL = 1 << 20
 _BLOCK = 1 << 20
+_CHUNK = 1_000  # rows parsed at a time
 
 
 class Held(UserError):
@@ -77,37 +78,44 @@ def detect_encoding(file: BinaryIO) -> str:
 
 def _csv_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     previous = csv.field_size_limit(_LONGEST_CELL)
-    number, begun, ended, row = 0, 0, 0, [""]
+    begun, ended, last = 0, 0, (0, [""])
     # Detached, not closed: the caller opened the file.
     wrapper = io.TextIOWrapper(file, encoding=encoding, newline="")
-    reader = csv.reader(wrapper, delimiter=delimiter)
+    reader, numbers = csv.reader(wrapper, delimiter=delimiter), count(1)
+    numbered = zip(numbers, reader, strict=False)
     try:
-        for row in reader:
-            number += 1
-            begun, ended = ended, reader.line_num
-            yield number, row
-        if any("\n" in cell or "\r" in cell for cell in row):
+        while chunk := list(islice(numbered, _CHUNK)):
+            yield from chunk
+            last, begun, ended = chunk[-1], ended, reader.line_num
+        if any("\n" in cell or "\r" in cell for cell in last[1]):
             wrapper.seek(0)
-            _refuse_open_quote(islice(wrapper, begun, None), number, delimiter)
+            _refuse_open_quote(list(islice(wrapper, begun, None)), last[0], delimiter)
     except csv.Error as problem:
         what = (
             f"a quote that is never closed or a cell over {_LONGEST_CELL:,} characters"
             if "limit" in str(problem)
             else problem
         )
-        raise Held(f"row {number + 1}: {what}; put the row right") from None
+        raise Held(f"row {next(numbers) - 1}: {what}; put the row right") from None
     except UnicodeError as problem:
-        raise Held(f"row {number + 1}: not {encoding}: {problem}; declare the right `encoding`, or `detect`") from None
+        raise Held(
+            f"row {next(numbers) - 1}: not {encoding}: {problem}; declare the right `encoding`, or `detect`"
+        ) from None
     finally:
         with contextlib.suppress(ValueError):  # the caller closed the file before the last row was asked for
             wrapper.detach()
         csv.field_size_limit(previous)
 
 
-def _refuse_open_quote(lines: Iterator[str], number: int, delimiter: str) -> None:
-    """A quote that is never closed swallows every row below it, so only the last row of a file can show it."""
+def _refuse_open_quote(lines: list[str], number: int, delimiter: str) -> None:
+    """A quote that is never closed swallows every row below it, so only the last row of a file can show it.
+
+    `lines` are the last rows' lines; `number` is the last row's.
+    """
+    reader, starts = csv.reader(lines, delimiter=delimiter), [0]
+    starts += [reader.line_num for _ in reader]
     try:
-        list(csv.reader(lines, delimiter=delimiter, strict=True))
+        list(csv.reader(lines[starts[-2] :], delimiter=delimiter, strict=True))
     except csv.Error as problem:
         if "unexpected end of data" in str(problem):
             raise Held(f"row {number}: a quote is never closed; put the row right") from None

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 # Pounds as ledgers write them: £1,234.50  (1,234.50)  -£12  £-12  12.00-  1234.5
-_PLAIN = re.compile(r"-?[0-9]{1,13}(\.[0-9]{1,2})?")
+_PLAIN = r"-?(?:[0-9]{1,13}|[0-9]{1,3}(?:,[0-9]{3}){1,3})(?:\.[0-9]{1,2})?"
+_ALL_PLAIN = re.compile(rf"(?:{_PLAIN}\n)*{_PLAIN}")
 _MONEY = re.compile(
     r"(?P<open>\()?(?P<sign>[-+])?£?(?P<sign2>[-+])?"
     r"(?P<digits>([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?|\.[0-9]+)(?P<trail>-)?(?P<close>\))?"
@@ -30,8 +31,6 @@ def money(cell: str) -> Decimal:
     Accepts £, spaces, thousands commas, brackets, and a minus before, after or behind the £. Refuses digits grouped
     wrongly, two signs, and a number a spreadsheet shortened (`1.2E+05`).
     """
-    if _PLAIN.fullmatch(cell):
-        return Decimal(cell)
     text = "".join(cell.split())
     found = _MONEY.fullmatch(text)
     if not found or bool(found["open"]) != bool(found["close"]):
@@ -44,6 +43,14 @@ def money(cell: str) -> Decimal:
         raise ValueError("more than ten million million pounds")
     # copy_negate, because a unary minus would round to the precision of the context.
     return pounds.copy_negate() if signs and signs != ["+"] else pounds
+
+
+def plain_money(cells: Sequence[str]) -> list[Decimal] | None:
+    """What `money` gives for each of many cells, at a tenth of its cost; None unless all are plain digits."""
+    lines = "\n".join(cells)
+    if lines.count("\n") >= len(cells) or not _ALL_PLAIN.fullmatch(lines):
+        return None
+    return list(map(Decimal, lines.replace(",", "").split("\n")))
 
 
 def _from_exponent(text: str) -> Decimal:

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ import requests
 
 from anchorspend import model, settings
 from anchorspend.errors import UserError
-from anchorspend.server import postgres
+from anchorspend.server import local, postgres
 
 _USER = "admin"
 _START_SECONDS = 180
@@ -88,10 +87,10 @@ def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
     if address := running():
         meanwhile()
         return address
-    port = _free_port()
+    port = local.free_port(8080)
     variables = environment(port)
     if not _passwords().exists():
-        _write_private(_passwords(), json.dumps({_USER: secrets.token_urlsafe(16)}))
+        local.write_private(_passwords(), json.dumps({_USER: secrets.token_urlsafe(16)}))
     log = folder() / "standalone.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -103,7 +102,7 @@ def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
             stderr=output,
             start_new_session=True,
         )
-    _write_private(_running(), json.dumps({"pid": process.pid, "url": f"http://127.0.0.1:{port}"}))
+    local.write_private(_running(), json.dumps({"pid": process.pid, "url": f"http://127.0.0.1:{port}"}))
     try:
         model.prepare()
         meanwhile()
@@ -229,18 +228,3 @@ def _running() -> Path:
 
 def _passwords() -> Path:
     return folder() / "passwords.json"
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
-
-
-def _free_port() -> int:
-    """8080 where it is free, else any free port."""
-    for port in (8080, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise UserError("no free port on 127.0.0.1")

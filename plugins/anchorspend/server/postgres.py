@@ -6,7 +6,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from psycopg import sql
 
 from anchorspend import settings, warehouse
 from anchorspend.errors import UserError
+from anchorspend.server import local
 
 OWNER, DATABASE, AIRFLOW = "anchorspend_owner", "anchorspend", "airflow"
 
@@ -42,9 +42,9 @@ def start() -> bool:
     if fresh:
         _initialise(folder)
     passwords = json.loads((folder / "passwords.json").read_text())
-    port = _free_port(_remembered_port())
+    port = local.free_port(_remembered_port())
     _control("start", "-o", f"-p {port}")
-    _write_private(
+    local.write_private(
         folder / "addresses.json",
         json.dumps(
             {
@@ -98,7 +98,7 @@ def _initialise(folder: Path) -> None:
     folder.mkdir(parents=True, mode=0o755)
     passwords = {role: secrets.token_urlsafe(24) for role in ("postgres", OWNER, warehouse.READER, AIRFLOW)}
     password_file = folder / "superuser"
-    _write_private(password_file, passwords["postgres"])
+    local.write_private(password_file, passwords["postgres"])
     if account := _account():
         os.chown(folder, account.pw_uid, account.pw_gid)
         os.chown(password_file, account.pw_uid, account.pw_gid)
@@ -113,7 +113,7 @@ def _initialise(folder: Path) -> None:
     with (folder / "data" / "postgresql.conf").open("a") as main:
         main.write("include_dir = 'conf.d'\n")
     # Last, because it is what tells a whole data folder from a half-made one.
-    _write_private(folder / "passwords.json", json.dumps(passwords))
+    local.write_private(folder / "passwords.json", json.dumps(passwords))
 
 
 def _configuration() -> str:
@@ -230,20 +230,3 @@ def _remembered_port() -> int | None:
         addresses = json.loads((_folder() / "addresses.json").read_text())
         return int(addresses["owner_url"].rpartition(":")[2].partition("/")[0])
     return None
-
-
-def _free_port(wanted: int | None) -> int:
-    """The wanted port when nobody listens on it, else any free one."""
-    for port in (wanted, 0):
-        if port is None:
-            continue
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise UserError("no free port on 127.0.0.1")
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
