@@ -300,7 +300,7 @@ def digest(**changes: Any) -> str:
     of_layout = {key.removeprefix("layout_"): value for key, value in changes.items() if key.startswith("layout_")}
     of_feed = {key: value for key, value in changes.items() if not key.startswith("layout_")}
     one = feed(layouts=[{"columns": COLUMNS, **of_layout}], **of_feed)
-    return one.layouts[0].digest(one)
+    return one.terms("spend-2017-04.csv", 4).digest
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def digest(**changes: Any) -> str:
         {"layout_fallback": {"supplier_name": 7}},
         {"layout_dates": ["%Y-%m-%d"]},
         {"layout_dates": ["%d/%m/%Y", "%Y-%m-%d"]},
-        {"layout_format": "xlsx"},
+        {"layout_format": "workbook"},
         {"layout_sheets": "Data"},
         {"layout_encoding": "cp1252"},
         {"layout_delimiter": ";"},
@@ -349,8 +349,12 @@ def test_a_file_is_not_read_anew_for_anything_else(change: dict[str, Any]) -> No
 def test_a_layout_of_another_time_does_not_count() -> None:
     one = feed()
     two = feed(layouts=[{"columns": COLUMNS}, {"starts": "2019-04-01", "columns": COLUMNS, "delimiter": ";"}])
-    assert one.layouts[0].digest(one) == two.layouts[0].digest(two)
-    assert two.layouts[1].digest(two) != two.layouts[0].digest(two)
+    digests = [of.terms(f"spend-{year}-04.csv", 4).digest for of, year in ((one, 2017), (two, 2017), (two, 2019))]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_year_that_begins_in_another_month_is_read_anew() -> None:
+    assert feed().terms("spend-2017-04.csv", 4).digest != feed().terms("spend-2017-04.csv", 8).digest
 
 
 def test_an_institution_cannot_be_changed_after_it_was_checked() -> None:

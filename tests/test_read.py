@@ -103,9 +103,9 @@ ENCODINGS = st.sampled_from(["detect", "utf-8", "utf-8-sig", "utf-16", "cp1252",
 
 
 @quick
-@given(st.binary() | st.binary().map(f"{HEADER}\n".encode().__add__), ENCODINGS, st.sampled_from(["csv", "xlsx"]))
+@given(st.binary() | st.binary().map(f"{HEADER}\n".encode().__add__), ENCODINGS, st.sampled_from(["csv", "workbook"]))
 @example(b"\xff\xfe\x00", "detect", "csv")
-@example(b"PK\x03\x04", "detect", "xlsx")
+@example(b"PK\x03\x04", "detect", "workbook")
 @example(b"\x00" * 2000, "utf-16", "csv")
 def test_any_bytes_are_read_whole_or_held(data: bytes, encoding: str, format_name: str) -> None:
     try:
@@ -341,13 +341,13 @@ def test_a_quote_that_is_never_closed_in_the_last_column_does_not_swallow_the_li
 IMPOSTORS = {
     "a web page": (b"<!DOCTYPE html><html><body>Not found</body></html>", "csv", "this is a web page"),
     "a web page after a mark": (b"\xef\xbb\xbf\r\n <HTML>", "csv", "this is a web page"),
-    "a web page called workbook": (b"<html>", "xlsx", "this is a web page"),
-    "a workbook called csv": (workbook(A=[HEADER.split(",")]), "csv", "set `format: xlsx` or ask for CSV"),
-    "an old workbook called csv": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "csv", "set `format: xlsx` or ask for CSV"),
-    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xlsx", "have it saved as XLSX"),
-    "text called workbook": (HEADER.encode(), "xlsx", "set `format: csv` if it is text"),
+    "a web page called workbook": (b"<html>", "workbook", "this is a web page"),
+    "a workbook called csv": (workbook(A=[HEADER.split(",")]), "csv", "set `format: workbook` or ask for CSV"),
+    "an old workbook called csv": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "csv", "set `format: workbook` or ask for CSV"),
+    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook", "have it saved as XLSX"),
+    "text called workbook": (HEADER.encode(), "workbook", "set `format: csv` if it is text"),
     "nothing called csv": (b"", "csv", "the file is empty"),
-    "nothing called workbook": (b"", "xlsx", "the file is empty"),
+    "nothing called workbook": (b"", "workbook", "the file is empty"),
     "blanks": (b" \r\n\r\n", "csv", "the file is empty"),
     "a mark alone": (codecs.BOM_UTF8, "csv", "no header row"),
 }
@@ -360,7 +360,7 @@ def test_a_file_that_is_not_what_it_is_called_is_held_with_the_fix(name: str) ->
         lines_of(data, feed(format=format_name))
 
 
-XLSX = {"format": "xlsx"}
+XLSX = {"format": "workbook"}
 HEAD = ["Date", "Supplier", "Amount"]
 
 

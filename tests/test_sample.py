@@ -102,7 +102,7 @@ def read_lines(path: Path, layout: Layout) -> Iterator[Line]:
 
 
 def read_rows(path: Path, layout: Layout) -> list[tuple[str, list[list[Any]]]]:
-    if layout.format == "xlsx":
+    if layout.format == "workbook":
         book = openpyxl.load_workbook(path, read_only=True)
         sheets = [name for name in book.sheetnames if re.fullmatch(layout.sheets, name)]
         return [(name, [list(row) for row in book[name].iter_rows(values_only=True)]) for name in sheets]

@@ -34,11 +34,12 @@ class Field:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of feed. `amount` names the field whose pounds are reconciled; `dated` the field that dates a line."""
+    """A kind of feed. `amount` names the field whose pounds are reconciled, None where a record has no pounds; `dated`
+    the field that must not lie after the file's period."""
 
     meaning: str
     fields: Mapping[str, Field]
-    amount: str
+    amount: str | None
     dated: str | None
 
     @property
@@ -47,8 +48,24 @@ class Kind:
         return [name for name, field in self.fields.items() if field.required]
 
 
-def _text(meaning: str, required: bool = False) -> Field:
-    return Field(FieldType.TEXT, meaning, required)
+def _text(meaning: str, required: bool = False, filled: bool = False) -> Field:
+    return Field(FieldType.TEXT, meaning, required, filled)
+
+
+def _date(meaning: str, required: bool = False) -> Field:
+    return Field(FieldType.DATE, meaning, required, filled=required)
+
+
+def _money(meaning: str, required: bool = False) -> Field:
+    return Field(FieldType.MONEY, meaning, required, filled=required)
+
+
+def _count(meaning: str) -> Field:
+    return Field(FieldType.INTEGER, meaning)
+
+
+def _flag(meaning: str) -> Field:
+    return Field(FieldType.FLAG, meaning)
 
 
 _WHO_WAS_PAID = {
@@ -68,12 +85,13 @@ KINDS: Mapping[str, Kind] = {
         amount="amount",
         dated="payment_date",
         fields={
-            "payment_date": Field(FieldType.DATE, "date of payment in the ledger", required=True, filled=True),
+            # A layout without it dates its lines by the file's period; where it is mapped it must be filled.
+            "payment_date": Field(FieldType.DATE, "date of payment in the ledger", filled=True),
             **_WHO_WAS_PAID,
-            "amount": Field(FieldType.MONEY, "pounds paid, VAT as the feed's `vat` says", required=True, filled=True),
-            "irrecoverable_vat": Field(FieldType.MONEY, "VAT that cannot be recovered, where shown apart"),
-            "invoice_date": Field(FieldType.DATE, "date on the supplier's invoice"),
-            "received_date": Field(FieldType.DATE, "date the institution received the invoice"),
+            "amount": _money("pounds paid, VAT as the feed's `vat` says", required=True),
+            "irrecoverable_vat": _money("VAT that cannot be recovered, where shown apart"),
+            "invoice_date": _date("date on the supplier's invoice"),
+            "received_date": _date("date the institution received the invoice"),
             "invoice_ref": _text("the supplier's invoice number"),
             "transaction_ref": _text("the institution's number for the payment or voucher"),
             "description": _text("what was bought, in words"),
@@ -93,14 +111,191 @@ KINDS: Mapping[str, Kind] = {
         dated=None,
         fields={
             **_WHO_WAS_PAID,
-            "amount": Field(FieldType.MONEY, "pounds of the year with the supplier", required=True, filled=True),
-            "transactions": Field(FieldType.INTEGER, "number of ledger lines behind the amount"),
-            "employees": Field(FieldType.INTEGER, "number of employees, as the vendor knows it"),
-            "claimed_sme": Field(FieldType.FLAG, "the vendor says: small or medium enterprise"),
-            "claimed_local": Field(FieldType.FLAG, "the vendor says: local"),
-            "claimed_charity": Field(FieldType.FLAG, "the vendor says: charity or voluntary sector"),
+            "amount": _money("pounds of the year with the supplier", required=True),
+            "transactions": _count("number of ledger lines behind the amount"),
+            "employees": _count("number of employees, as the vendor knows it"),
+            "claimed_sme": _flag("the vendor says: small or medium enterprise"),
+            "claimed_local": _flag("the vendor says: local"),
+            "claimed_charity": _flag("the vendor says: charity or voluntary sector"),
             "category_code": _text("the vendor's category code"),
             "category_label": _text("the vendor's category: the supplier's main business"),
+        },
+    ),
+    # Local Government Transparency Code 2015, part 2: every transaction on a Government Procurement Card.
+    "card": Kind(
+        meaning="procurement card transactions: one line of one purchase",
+        amount="amount",
+        dated="payment_date",
+        fields={
+            "payment_date": _date("date of the transaction", required=True),
+            "supplier_name": _text("the merchant, as the card scheme writes it", required=True),
+            "amount": _money("pounds charged, VAT as the feed's `vat` says", required=True),
+            "irrecoverable_vat": _money("VAT that cannot be recovered, where shown apart"),
+            "transaction_ref": _text("the institution's number for the transaction"),
+            "description": _text("purpose, in words"),
+            "department": _text("department or directorate"),
+            "organisational_unit": _text("the service or cost centre that spent it"),
+            "category_label": _text("merchant category, in words"),
+            "category_code": _text("ProClass code of what was bought"),
+            "merchant_category_code": _text("merchant category code of the card scheme (ISO 18245)"),
+            "card_type": _text("scheme of the card: GPC or CCC in the LGA spend schema"),
+        },
+    ),
+    # LGA contracts schema; Local Government Transparency Code 2015, part 2: contracts over £5,000.
+    "contract": Kind(
+        meaning="contract register: one contract as it stands",
+        amount="contract_value",
+        dated=None,
+        fields={
+            "contract_ref": _text("the institution's reference of the contract", required=True, filled=True),
+            "ocid": _text("Open Contracting ID"),
+            "title": _text("title of the contract", required=True),
+            "description": _text("what is bought, in words"),
+            "contract_type": _text("single award, framework, dynamic purchasing system, grant, ..."),
+            "department": _text("department or directorate"),
+            "organisational_unit": _text("the service that owns the contract"),
+            **_WHO_WAS_PAID,
+            "start_date": _date("first day of the contract"),
+            "end_date": _date("last day of the contract, extensions not counted"),
+            "review_date": _date("date of review"),
+            "last_extension_date": _date("last day the contract can be extended to"),
+            "contract_value": _money("pounds over the whole life of the contract"),
+            "irrecoverable_vat": _money("VAT that cannot be recovered"),
+            "category_code": _text("ProClass code of what is bought"),
+            "category_label": _text("category in words"),
+            "cpv_code": _text("Common Procurement Vocabulary code"),
+            "process_type": _text("invitation to quote, published invitation to tender, ..."),
+            "route": _text("procurement route: quick quote, open, restricted, call-off, ..."),
+            "lead_body": _text("the institution that led a joint procurement"),
+            "partner_bodies": _text("the other institutions of a joint procurement"),
+            "claimed_sme": _flag("the register says: small or medium enterprise"),
+            "claimed_vcse": _flag("the register says: voluntary, community or social enterprise"),
+        },
+    ),
+    # Strategy lines 453 and 1021-1045; no public specification of a portal's log exists.
+    "portal": Kind(
+        meaning="e-tendering portal log: one dated event of one opportunity",
+        amount=None,
+        dated=None,
+        fields={
+            "opportunity_ref": _text("the portal's reference of the opportunity", required=True, filled=True),
+            "title": _text("title of the opportunity"),
+            "route": _text("quick quote, mini-competition, call-off, open, restricted, framework, ...", required=True),
+            "event": _text("what happened: published, invited, responded, closed, awarded, cancelled", required=True),
+            "event_date": _date("day it happened", required=True),
+            "supplier_name": _text("the supplier invited, responding or awarded"),
+            "supplier_postcode": _text("postcode of that supplier"),
+            "company_number": _text("Companies House number of that supplier, as given"),
+            "estimated_value": _money("pounds expected, or awarded"),
+            "category_code": _text("ProClass code of what is bought"),
+            "category_label": _text("category in words"),
+            "organisational_unit": _text("the service that buys"),
+            "contract_ref": _text("the contract it led to"),
+        },
+    ),
+    # Open Contracting Data Standard 1.1 releases, as Contracts Finder and Find a Tender publish them.
+    "notice": Kind(
+        meaning="procurement notices: one OCDS release",
+        amount="notice_value",
+        dated=None,
+        fields={
+            "ocid": _text("Open Contracting ID of the process", required=True, filled=True),
+            "release_ref": _text("id of the release"),
+            "release_date": _date("day of the release"),
+            "stage": _text("tag of the release: tender, award, contract, ..."),
+            "buyer_name": _text("the buyer, as the notice writes it", required=True),
+            "title": _text("title of the tender"),
+            "status": _text("status of the tender"),
+            "procurement_method": _text("open, selective, limited or direct"),
+            "procurement_method_details": _text("the procedure, in the notice's own words"),
+            "main_category": _text("goods, services or works"),
+            "cpv_code": _text("Common Procurement Vocabulary code"),
+            "notice_value": _money("pounds expected or awarded, in the notice's currency"),
+            "currency": _text("ISO 4217 code"),
+            "published_date": _date("day the tender was published"),
+            "tender_end_date": _date("last day for tenders"),
+            "award_date": _date("day of the first award"),
+            "contract_start_date": _date("first day of the contract"),
+            "contract_end_date": _date("last day of the contract"),
+            "supplier_name": _text("the first supplier of the first award"),
+            "company_number": _text("identifier of that supplier, as given"),
+            "suitable_for_sme": _flag("the notice says: suitable for small and medium enterprises"),
+            "suitable_for_vcse": _flag("the notice says: suitable for the voluntary sector"),
+        },
+    ),
+    # Strategy lines 1120-1138 and 549-562.
+    "exemption": Kind(
+        meaning="register of exemptions from the procurement rules: one request",
+        amount="exemption_value",
+        dated="requested_date",
+        fields={
+            "exemption_ref": _text("reference of the request", required=True, filled=True),
+            "requested_date": _date("day it was received", required=True),
+            "decided_date": _date("day it was decided"),
+            "decision": _text("approved, rejected, withdrawn, or empty while open", required=True),
+            "approved_by": _text("role that decided", required=True),
+            "reason": _text("ground of the exemption"),
+            "description": _text("what is bought, in words"),
+            "supplier_name": _text("the supplier it is for"),
+            "supplier_postcode": _text("postcode of that supplier"),
+            "exemption_value": _money("pounds exempted"),
+            "department": _text("department or directorate"),
+            "category_code": _text("ProClass code of what is bought"),
+            "contract_ref": _text("contract it led to"),
+        },
+    ),
+    # Strategy lines 1140-1152.
+    "saving": Kind(
+        meaning="register of procurement savings: one saving",
+        amount="saving_amount",
+        dated=None,
+        fields={
+            "saving_ref": _text("reference of the saving", required=True, filled=True),
+            "saving_date": _date("day from which it counts", required=True),
+            "saving_amount": _money("pounds saved in the financial year of its date", required=True),
+            "saving_type": _text("cashable or cost avoidance"),
+            "status": _text("planned, achieved or signed off", required=True),
+            "approved_by": _text("role that signed it off", required=True),
+            "description": _text("how it was saved"),
+            "department": _text("department or directorate"),
+            "contract_ref": _text("contract it was saved on"),
+        },
+    ),
+    # Strategy lines 1106-1118.
+    "event": Kind(
+        meaning="register of engagement events: one event",
+        amount=None,
+        dated=None,
+        fields={
+            "event_ref": _text("reference of the event", required=True, filled=True),
+            "event_date": _date("day it was or is to be held", required=True),
+            "event_type": _text("meet the buyer, supplier forum, ...", required=True),
+            "status": _text("planned, held or cancelled", required=True),
+            "approved_by": _text("role that confirmed it", required=True),
+            "title": _text("title of the event"),
+            "venue": _text("where it was held"),
+            "suppliers_attending": _count("suppliers that came"),
+            "local_suppliers_attending": _count("local suppliers that came"),
+        },
+    ),
+    # Strategy lines 1063-1077; Public Services (Social Value) Act 2012.
+    "social_value": Kind(
+        meaning="register of social value: one commitment under a contract",
+        amount="promised_amount",
+        dated=None,
+        fields={
+            "commitment_ref": _text("reference of the commitment", required=True, filled=True),
+            "contract_ref": _text("contract it was promised under", required=True),
+            "supplier_name": _text("who promised it", required=True),
+            "supplier_postcode": _text("postcode of that supplier"),
+            "recorded_date": _date("day of the record", required=True),
+            "measure": _text("what is promised, as the institution's framework names it", required=True),
+            "unit": _text("unit of the quantities"),
+            "promised_quantity": _count("how much was promised"),
+            "delivered_quantity": _count("how much was delivered"),
+            "promised_amount": _money("pounds of social value promised"),
+            "delivered_amount": _money("pounds of social value delivered"),
+            "approved_by": _text("role that confirmed the delivery", required=True),
         },
     ),
 }

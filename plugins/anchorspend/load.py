@@ -196,6 +196,7 @@ def _reconcile(
     Returns the reason to refuse it, or None.
     """
     kind: Kind = feed.definition
+    pounds = sql.Identifier(kind.amount) if kind.amount else sql.Literal(0)
     counted = connection.execute(
         sql.SQL(
             """
@@ -208,7 +209,10 @@ def _reconcile(
             where batch_id = %(batch_id)s
             returning good.lines + bad.lines, good.amount + bad.amount, bad.lines
             """
-        ).format(amount=sql.Identifier(kind.amount), table=sql.Identifier("raw", feed.kind)),
+        ).format(
+            amount=pounds,
+            table=sql.Identifier("raw", feed.kind),
+        ),
         {"batch_id": batch_id},
     ).fetchone()
     assert counted

@@ -12,8 +12,10 @@ class AuditFailed(UserError):
 
 def register() -> None:
     """Bring the institution files' facts into the warehouse."""
+    institutions = contract.load_institutions()
     with warehouse.connect() as connection:
-        warehouse.register_institutions(connection, contract.load_institutions().values())
+        warehouse.register_institutions(connection, institutions.values())
+        warehouse.forget_feeds(connection, institutions)
 
 
 def judge(release_id: int) -> audit.Verdict:

@@ -108,6 +108,12 @@ def set_up(reader_password: str) -> None:
                     " line_no integer not null, sheet text, source_row integer not null, {})"
                 ).format(table, sql.SQL(", ").join(columns))
             )
+            # A field that a later version of a kind brings: lines from before then have none.
+            connection.execute(
+                sql.SQL("alter table {} {}").format(
+                    table, sql.SQL(", ").join(sql.SQL("add column if not exists {}").format(one) for one in columns)
+                )
+            )
             # Lines arrive batch by batch, so a block-range index finds a batch at a thousandth of a tree's size.
             connection.execute(
                 sql.SQL("create index if not exists {} on {} using brin (batch_id)").format(
@@ -137,11 +143,11 @@ def _grant_reader(connection: psycopg.Connection, password: str) -> None:
 def register_institutions(connection: psycopg.Connection, institutions: Iterable[Institution]) -> None:
     """Write the institution files' facts to `ops.institution` and `ops.feed`.
 
-    An institution whose file is gone keeps its row, because its spend stays; its feeds go, because none is due.
+    Other institutions keep theirs: `forget_feeds` is for those whose file is gone.
     """
     found = list(institutions)
     connection.execute("lock table ops.institution in exclusive mode")
-    connection.execute("delete from ops.feed")
+    connection.execute("delete from ops.feed where institution_id = any(%s)", [[one.id for one in found]])
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -168,6 +174,11 @@ def register_institutions(connection: psycopg.Connection, institutions: Iterable
                 for feed_id, feed in institution.feeds.items()
             ],
         )
+
+
+def forget_feeds(connection: psycopg.Connection, known: Iterable[str]) -> None:
+    """Take out the feeds of every institution but the known ones: none of theirs is due. Their spend stays."""
+    connection.execute("delete from ops.feed where not institution_id = any(%s)", [list(known)])
 
 
 def rows(

@@ -156,9 +156,9 @@ class _Typer:
         self._latest = latest.isoformat()
         self._fallback = {name: number - 1 for name, number in layout.fallback.items()}
         as_date = functools.partial(
-            values.workbook_date if layout.format == "xlsx" else values.date, formats=tuple(layout.dates)
+            values.workbook_date if layout.format == "workbook" else values.date, formats=tuple(layout.dates)
         )
-        self._as_given = _unmarked if layout.format == "xlsx" else str
+        self._as_given = _unmarked if layout.format == "workbook" else str
         self._is_negated = layout.payments_are == "negative"
         self._parsers: dict[FieldType, Callable[[str], Any]] = {
             FieldType.TEXT: lambda cell: values.text(self._as_given(cell)),
@@ -172,7 +172,7 @@ class _Typer:
         """Type some lines of one sheet."""
         problems: dict[int, list[Problem]] = {}
         columns = self._columns(self._grid(lines, len(header.names), problems), header, problems)
-        amounts = columns[self._kind.amount]
+        amounts = columns.get(self._kind.amount or "", [None] * len(lines))
         columns = {
             "line_no": list(range(first_line, first_line + len(lines))),
             "sheet": [sheet] * len(lines),

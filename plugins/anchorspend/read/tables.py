@@ -38,7 +38,7 @@ def open_tables(file: BinaryIO, layout: Layout) -> tuple[str | None, Iterator[Sh
     start = file.read(1024)
     file.seek(0)
     _refuse_impostor(start, layout.format)
-    if layout.format == "xlsx":
+    if layout.format == "workbook":
         return None, _workbook(file, layout)
     encoding = detect_encoding(file) if layout.encoding == "detect" else layout.encoding
     file.seek(0)
@@ -52,8 +52,8 @@ def _refuse_impostor(start: bytes, format_name: str) -> None:
     if re.match(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml)", start, re.IGNORECASE):
         raise Held("this is a web page, not a data file; check the address it was fetched from")
     if format_name == "csv" and (is_zip or is_ole):
-        raise Held("this is a workbook or a zip, though the contract says CSV; set `format: xlsx` or ask for CSV")
-    if format_name == "xlsx" and not is_zip:
+        raise Held("this is a workbook or a zip, though the contract says CSV; set `format: workbook` or ask for CSV")
+    if format_name == "workbook" and not is_zip:
         raise Held("this is not an XLSX workbook; set `format: csv` if it is text, or have it saved as XLSX")
 
 
