@@ -14,14 +14,14 @@ LAYERS = (
     {"errors", "settings", "kinds"},
     {"contract"},
     {"warehouse"},
-    {"read", "land", "load", "reference", "model", "audit", "publish", "show"},
+    {"read", "land", "load", "difference", "reference", "model", "audit", "publish", "show"},
     {"ingest", "release", "sample"},
     {"server"},
     {"demo"},
     {"cli"},
 )
 # A load streams from the reader; publishing names the schema that was audited; the lowest layer is one.
-BESIDE = {("load", "read"), ("publish", "audit"), ("settings", "errors"), ("kinds", "errors")}
+BESIDE = {("load", "read"), ("load", "difference"), ("publish", "audit"), ("settings", "errors"), ("kinds", "errors")}
 ONLY_NAMES = {("publish", "audit"): {"CANDIDATE"}}
 NOT_IN_THE_PACKAGE = {"airflow", "cosmos", "tests"}
 NOT_IN_DAGS = {"pandas", "psycopg", "psycopg2", "dbt", "great_expectations", "tests"}

@@ -34,13 +34,17 @@ class Field:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of feed. `amount` names the field whose pounds are reconciled, None where a record has no pounds; `dated`
-    the field that must not lie after the file's period."""
+    """A kind of feed.
+
+    `amount` names the field whose pounds are reconciled, None where a record has no pounds; `dated` the field that must
+    not lie after the file's period; `identity` the field by which a line is known again in a later version of its file.
+    """
 
     meaning: str
     fields: Mapping[str, Field]
     amount: str | None
     dated: str | None
+    identity: str
 
     @property
     def required(self) -> list[str]:
@@ -84,6 +88,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="accounts-payable lines: one line of one payment",
         amount="amount",
         dated="payment_date",
+        identity="transaction_ref",
         fields={
             # A layout without it dates its lines by the file's period; where it is mapped it must be filled.
             "payment_date": Field(FieldType.DATE, "date of payment in the ledger", filled=True),
@@ -109,6 +114,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="yearly spend per cleansed supplier, as an analytics vendor returns it",
         amount="amount",
         dated=None,
+        identity="supplier_ref",
         fields={
             **_WHO_WAS_PAID,
             "amount": _money("pounds of the year with the supplier", required=True),
@@ -126,6 +132,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="procurement card transactions: one line of one purchase",
         amount="amount",
         dated="payment_date",
+        identity="transaction_ref",
         fields={
             "payment_date": _date("date of the transaction", required=True),
             "supplier_name": _text("the merchant, as the card scheme writes it", required=True),
@@ -146,6 +153,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="contract register: one contract as it stands",
         amount="contract_value",
         dated=None,
+        identity="contract_ref",
         fields={
             "contract_ref": _text("the institution's reference of the contract", required=True, filled=True),
             "ocid": _text("Open Contracting ID"),
@@ -177,6 +185,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="e-tendering portal log: one dated event of one opportunity",
         amount=None,
         dated=None,
+        identity="opportunity_ref",
         fields={
             "opportunity_ref": _text("the portal's reference of the opportunity", required=True, filled=True),
             "title": _text("title of the opportunity"),
@@ -198,6 +207,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="procurement notices: one OCDS release",
         amount="notice_value",
         dated=None,
+        identity="ocid",
         fields={
             "ocid": _text("Open Contracting ID of the process", required=True, filled=True),
             "release_ref": _text("id of the release"),
@@ -228,6 +238,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="register of exemptions from the procurement rules: one request",
         amount="exemption_value",
         dated="requested_date",
+        identity="exemption_ref",
         fields={
             "exemption_ref": _text("reference of the request", required=True, filled=True),
             "requested_date": _date("day it was received", required=True),
@@ -249,6 +260,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="register of procurement savings: one saving",
         amount="saving_amount",
         dated=None,
+        identity="saving_ref",
         fields={
             "saving_ref": _text("reference of the saving", required=True, filled=True),
             "saving_date": _date("day from which it counts", required=True),
@@ -266,6 +278,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="register of engagement events: one event",
         amount=None,
         dated=None,
+        identity="event_ref",
         fields={
             "event_ref": _text("reference of the event", required=True, filled=True),
             "event_date": _date("day it was or is to be held", required=True),
@@ -283,6 +296,7 @@ KINDS: Mapping[str, Kind] = {
         meaning="register of social value: one commitment under a contract",
         amount="promised_amount",
         dated=None,
+        identity="commitment_ref",
         fields={
             "commitment_ref": _text("reference of the commitment", required=True, filled=True),
             "contract_ref": _text("contract it was promised under", required=True),

@@ -11,14 +11,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO
 
 import psycopg
 from psycopg import sql
 
+from anchorspend import difference
 from anchorspend.contract import Feed, Institution, Period, PublishedTotals, SidecarTotal, Terms
+from anchorspend.difference import Difference
 from anchorspend.kinds import Kind
 from anchorspend.read import Held, Part, Problem, Reading, read
 
@@ -40,7 +42,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of a file: `loaded` or `refused` with the reason. Counts are None where it was not read."""
+    """What became of a file: `loaded` or `refused` with the reason. Counts are None where it was not read.
+
+    `difference` says what it changed in the batch it replaces, where it replaces one.
+    """
 
     batch_id: int
     file: str
@@ -49,6 +54,16 @@ class Batch:
     lines_read: int | None = None
     lines_quarantined: int | None = None
     amount_read: Decimal | None = None
+    difference: Difference | None = None
+
+    def __str__(self) -> str:
+        if self.status == "refused":
+            return f"{self.file}: refused: {self.reason}"
+        told = (
+            f"{self.file}: batch {self.batch_id}, {self.lines_read:,} lines, £{self.amount_read:,.2f}; "
+            f"{self.lines_quarantined:,} lines in quarantine"
+        )
+        return f"{told}; {self.difference}" if self.difference else told
 
 
 def load(
@@ -78,7 +93,10 @@ def load(
             reason = _reconcile(connection, batch_id, feed, terms.period, reading, source.control)
         except Held as held:
             reason = str(held)
-        return _close_batch(connection, batch_id, source.name, reason)
+        batch = _close_batch(connection, batch_id, source.name, reason)
+        if reason:
+            return batch
+        return replace(batch, difference=difference.compare(connection, batch_id, feed.kind, feed.definition))
 
 
 def _open_batch(

@@ -36,6 +36,7 @@ create table if not exists ops.batch (
     layout_digest text not null,
     status text not null check (status in ('loading', 'loaded', 'refused')),
     reason text,
+    change_note text, -- for the publisher, where the layout is not the agreed one
     period_label text,
     period_first date,
     period_last date,
@@ -57,7 +58,44 @@ create table if not exists ops.batch (
         or (lines_read = lines_loaded + lines_quarantined and amount_read = amount_loaded + amount_quarantined)
     )
 );
+alter table ops.batch add column if not exists change_note text;
 create index if not exists batch_by_period on ops.batch (institution_id, feed_id, period_label, batch_id desc);
+
+-- One row per loaded batch that replaced an earlier one of the same feed and period: how its lines differ from that one.
+create table if not exists ops.batch_difference (
+    batch_id bigint primary key references ops.batch,
+    replaced_batch_id bigint not null references ops.batch,
+    lines_added bigint not null,
+    amount_added numeric not null,
+    lines_removed bigint not null,
+    amount_removed numeric not null,
+    lines_changed bigint not null,
+    amount_before numeric not null,
+    amount_after numeric not null
+);
+
+-- One row per line that a later version of its file added, removed or changed; changed lines share their reference.
+create table if not exists ops.line_difference (
+    batch_id bigint not null references ops.batch_difference,
+    change text not null check (change in ('added', 'removed', 'changed')),
+    line_no integer,
+    replaced_line_no integer,
+    amount numeric,
+    replaced_amount numeric
+);
+create index if not exists line_difference_by_batch on ops.line_difference (batch_id);
+
+-- One row per thing noticed in the lines of a batch that were loaded as they stand, such as a spreadsheet's damage.
+create table if not exists ops.finding (
+    batch_id bigint not null references ops.batch,
+    field text not null,
+    column_name text not null,
+    reason text not null,
+    lines bigint not null,
+    example text not null,
+    source_row integer not null
+);
+create index if not exists finding_by_batch on ops.finding (batch_id);
 
 -- One row per line that could not be typed, with every cell as it stood and every problem found in it:
 -- problems is a list of {"field", "column", "value", "reason"}.
