@@ -108,8 +108,13 @@ def test_the_least_a_file_must_say_is_enough(tmp_path: Path) -> None:
         (f"{LAYOUT}.encoding", "utf8-with-bom", f"{LAYOUT}.encoding", "write utf-8, cp1252, utf-16 or detect"),
         (f"{LAYOUT}.starts", "31/02/2017", f"{LAYOUT}.starts", "date"),
         ("feeds.ledger.period", "(", "feeds.ledger.period", "not a regular expression"),
-        ("feeds.ledger.period", r"(?P<month>\d\d)", "feeds.ledger.period", "must name a group year"),
-        ("feeds.ledger.period", r"(?P<year>\d)(?P<week>\d)", "feeds.ledger.period", "'week' is not year"),
+        (
+            "feeds.ledger.period",
+            r"(?P<month>\d\d)",
+            "feeds.ledger.period",
+            "must name one of the groups year and financial_year",
+        ),
+        ("feeds.ledger.period", r"(?P<year>\d)(?P<week>\d)", "feeds.ledger.period", "'week' is not one of year"),
         ("feeds.ledger.period", r"(?P<year>1)(?P<month>1)(?P<quarter>1)", "feeds.ledger.period", "at most one"),
         ("feeds.ledger.quarantine_limit", 2, "feeds.ledger.quarantine_limit", "given: 2"),
         ("feeds.ledger.control_total", {"sidecar": "c_{name}.csv", "amount": "T"}, "feeds.ledger", "{stem}"),
@@ -256,6 +261,31 @@ def test_the_quarters_of_a_financial_year_are_its_twelve_months_one_after_the_ot
 @pytest.mark.parametrize(
     ("pattern", "name", "start", "period"),
     [
+        (
+            r"(?P<month>\w+)-(?P<to_month>\w+)-(?P<year>\d{4})",
+            "oct-dec-2016",
+            4,
+            ("2016-10..2016-12", (2016, 10, 1), (2016, 12, 31)),
+        ),
+        (
+            r"(?P<month>\d+)-(?P<to_month>\d+) (?P<year>\d{4})",
+            "11-02 2016",
+            4,
+            ("2016-11..2017-02", (2016, 11, 1), (2017, 2, 28)),
+        ),
+        (
+            r"(?P<financial_year>\d{4})-\d\d (?P<month>\w+)",
+            "2020-21 March",
+            4,
+            ("2021-03", (2021, 3, 1), (2021, 3, 31)),
+        ),
+        (
+            r"(?P<financial_year>\d{4})-\d\d (?P<month>\w+)",
+            "2020-21 April",
+            4,
+            ("2020-04", (2020, 4, 1), (2020, 4, 30)),
+        ),
+        (r"(?P<financial_year>\d\d) (?P<month>\w+)", "20 July", 8, ("2021-07", (2021, 7, 1), (2021, 7, 31))),
         (r"Q(?P<quarter>\d) (?P<year>\d{4})", "Q4 2017.csv", 4, ("2017-Q4", (2018, 1, 1), (2018, 3, 31))),
         (r"Q(?P<quarter>\d) (?P<year>\d{4})", "Q1 2017.csv", 8, ("2017-Q1", (2017, 8, 1), (2017, 10, 31))),
         (r"Q(?P<quarter>\d) (?P<year>\d{4})", "Q1 2017.csv", 1, ("2017-Q1", (2017, 1, 1), (2017, 3, 31))),

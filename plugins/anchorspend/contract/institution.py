@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from anchorspend.contract.base import Header, Id, Strict, VatBasis, did_you_mean
 from anchorspend.contract.layout import Layout
-from anchorspend.contract.period import Calendar, Period, period_of_parts
+from anchorspend.contract.period import GROUPS, Calendar, Period, period_of_parts
 from anchorspend.contract.source import Folder
 from anchorspend.errors import UserError
 from anchorspend.kinds import KINDS, Kind
@@ -102,10 +102,14 @@ class Feed(Strict):
             groups = set(re.compile(pattern).groupindex)
         except re.error as problem:
             raise ValueError(f"not a regular expression: {problem}") from None
-        if unknown := groups - {"year", "month", "quarter", "part"}:
-            raise ValueError(f"group {unknown.pop()!r} is not year, month, quarter or part")
-        if "year" not in groups or {"month", "quarter"} <= groups:
-            raise ValueError("must name a group year, and at most one of month and quarter")
+        if unknown := groups - set(GROUPS):
+            raise ValueError(f"group {unknown.pop()!r} is not one of {', '.join(GROUPS)}")
+        if len({"year", "financial_year"} & groups) != 1 or {"month", "quarter"} <= groups:
+            raise ValueError(
+                "must name one of the groups year and financial_year, and at most one of month and quarter"
+            )
+        if "month" not in groups and {"financial_year", "to_month"} & groups:
+            raise ValueError("financial_year and to_month go with month")
         return pattern
 
     @model_validator(mode="after")
@@ -159,8 +163,7 @@ class Feed(Strict):
     def period_of(self, file_name: str, financial_year_start: int) -> Period:
         """The period a file reports, from its name.
 
-        `month` may be a number or an English month name; `quarter` and a bare `year` count from the institution's
-        financial year. `part` keeps several files of one period apart. Raises `UserError` when the name has none.
+        The pattern's groups are those of `period.GROUPS`. Raises `UserError` when the name has none.
         """
         found = re.search(self.period, file_name, re.IGNORECASE)
         if not found:
