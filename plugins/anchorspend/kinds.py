@@ -38,6 +38,7 @@ class Kind:
 
     `amount` names the field whose pounds are reconciled, None where a record has no pounds; `dated` the field that must
     not lie after the file's period; `identity` the field by which a line is known again in a later version of its file.
+    `is_register`: each file is the whole of a register of the outside world, and its lines replace those before it.
     """
 
     meaning: str
@@ -45,6 +46,7 @@ class Kind:
     amount: str | None
     dated: str | None
     identity: str
+    is_register: bool = False
 
     @property
     def required(self) -> list[str]:
@@ -310,6 +312,126 @@ KINDS: Mapping[str, Kind] = {
             "promised_amount": _money("pounds of social value promised"),
             "delivered_amount": _money("pounds of social value delivered"),
             "approved_by": _text("role that confirmed the delivery", required=True),
+        },
+    ),
+    # Companies House, free company data product (basic company data); its URI column and mortgage counts are not kept.
+    "company": Kind(
+        meaning="register of companies: one company",
+        amount=None,
+        dated=None,
+        identity="company_number",
+        is_register=True,
+        fields={
+            "company_number": _text("eight characters, with leading zeros or a prefix", required=True, filled=True),
+            "company_name": _text("name in force", required=True, filled=True),
+            **{f"address_line{number}": _text(f"registered office, line {number}") for number in (1, 2)},
+            "post_town": _text("registered office, post town"),
+            "postcode": _text("registered office, postcode"),
+            "country": _text("registered office, country"),
+            "company_category": _text("legal form, such as Private Limited Company", required=True),
+            "company_status": _text("active, in liquidation, ...", required=True),
+            "country_of_origin": _text("country of incorporation"),
+            "incorporation_date": _date("day of incorporation"),
+            "dissolution_date": _date("day of dissolution"),
+            "accounts_made_up_date": _date("last day of the newest filed accounts"),
+            "accounts_category": _text("one of Companies House's account types, such as MICRO ENTITY"),
+            **{f"sic_{number}": _text(f"SIC 2007 class, number {number}") for number in range(1, 5)},
+            **{
+                f"previous_name_{number}": _text(f"name before, newest first, number {number}")
+                for number in range(1, 11)
+            },
+        },
+    ),
+    # Charity Commission for England and Wales, public register extract, table `charity`.
+    "charity": Kind(
+        meaning="register of charities: one charity, or one charity linked to it",
+        amount=None,
+        dated=None,
+        identity="organisation_number",
+        is_register=True,
+        fields={
+            "organisation_number": _text("the Commission's own number of the row", required=True, filled=True),
+            "charity_number": _text("registered charity number", required=True, filled=True),
+            "linked_charity_number": _text("0 for the charity itself, else the number of the linked one"),
+            "charity_name": _text("name in force", required=True, filled=True),
+            "charity_type": _text("trust, charitable company, CIO, ..."),
+            "registration_status": _text("Registered or Removed", required=True),
+            "registration_date": _date("day of registration"),
+            "removal_date": _date("day of removal"),
+            "latest_income": _money("pounds of income in the newest filed year"),
+            "latest_expenditure": _money("pounds of expenditure in the newest filed year"),
+            **{f"address_line{number}": _text(f"contact address, line {number}") for number in range(1, 6)},
+            "postcode": _text("contact address, postcode"),
+            "company_number": _text("Companies House number; the extract writes it as a number without leading zeros"),
+            "is_cio": _flag("charitable incorporated organisation"),
+        },
+    ),
+    # Financial Conduct Authority, Mutuals Public Register.
+    "mutual": Kind(
+        meaning="register of mutual societies: one society",
+        amount=None,
+        dated=None,
+        identity="society_number",
+        is_register=True,
+        fields={
+            "society_number": _text("full registration number", required=True, filled=True),
+            "society_name": _text("name in force", required=True, filled=True),
+            "society_status": _text("Registered or Deregistered", required=True),
+            "registered_as": _text("community benefit society, co-operative society, credit union, ...", required=True),
+            "registration_date": _date("day of registration"),
+            "deregistration_date": _date("day of deregistration"),
+            "address": _text("registered office"),
+            "postcode": _text("registered office, postcode"),
+        },
+    ),
+    # Living Wage Foundation; no public file specification exists.
+    "living_wage_employer": Kind(
+        meaning="employers accredited for the real living wage: one employer",
+        amount=None,
+        dated=None,
+        identity="employer_name",
+        is_register=True,
+        fields={
+            "employer_name": _text("name as accredited", required=True, filled=True),
+            "accredited_date": _date("day of accreditation"),
+            "company_number": _text("Companies House number, as given"),
+            "charity_number": _text("charity number, as given"),
+            "postcode": _text("postcode of the head office"),
+            "sector": _text("private, public or third sector, as the list says"),
+        },
+    ),
+    # Kept by the partnership from GOV.UK, NHS Digital and Department for Education lists.
+    "public_body": Kind(
+        meaning="public bodies: one body under one of its names",
+        amount=None,
+        dated=None,
+        identity="body_name",
+        is_register=True,
+        fields={
+            "body_name": _text("a name the body goes by", required=True, filled=True),
+            "body_id": _text("the same for every name of one body", required=True, filled=True),
+            "body_type": _text(
+                "council, nhs, police, fire, school, academy, university, department, ...", required=True
+            ),
+            "official_code": _text("GSS code, ODS code, URN or UKPRN"),
+            "company_number": _text("Companies House number, where it has one"),
+            "charity_number": _text("charity number, where it has one"),
+            "postcode": _text("postcode of its head office"),
+            "source": _text("the list it was taken from", required=True),
+        },
+    ),
+    # Ministry of Housing, Communities and Local Government, English indices of deprivation, postcode look-up.
+    "deprivation": Kind(
+        meaning="deprivation by postcode: one postcode in one edition of the indices",
+        amount=None,
+        dated=None,
+        identity="postcode",
+        is_register=True,
+        fields={
+            "postcode": _text("postcode", required=True, filled=True),
+            "area_code": _text("lower-layer super output area", required=True),
+            "rank": _count("1 is the most deprived area of England"),
+            "decile": _count("1 is the most deprived tenth"),
         },
     ),
 }

@@ -96,6 +96,9 @@ def load(
         batch = _close_batch(connection, batch_id, source.name, reason)
         if reason:
             return batch
+        if feed.definition.is_register:
+            _forget_replaced(connection, institution.id, feed_id, feed, batch_id)
+            return batch
         return replace(batch, difference=difference.compare(connection, batch_id, feed.kind, feed.definition))
 
 
@@ -173,6 +176,19 @@ def _copy_texts(column: list[Any]) -> list[str]:
     if any(special in whole for special in _ESCAPES):
         return [text.translate(_ESCAPED) for text in texts]
     return texts
+
+
+def _forget_replaced(
+    connection: psycopg.Connection, institution_id: str, feed_id: str, feed: Feed, batch_id: int
+) -> None:
+    """Take out the lines of a register's older versions: millions each, and the files they came from are kept."""
+    connection.execute(
+        sql.SQL(
+            "delete from {} where batch_id in (select batch_id from ops.batch"
+            " where institution_id = %s and feed_id = %s and batch_id < %s)"
+        ).format(sql.Identifier("raw", feed.kind)),
+        [institution_id, feed_id, batch_id],
+    )
 
 
 @contextmanager
