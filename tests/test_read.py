@@ -16,7 +16,7 @@ import pytest
 import yaml
 from anchorspend.contract import Feed, Period
 from anchorspend.errors import UserError
-from anchorspend.read import Held, read
+from anchorspend.read import Finding, Held, read
 from anchorspend.read.lines import Quarantined
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -36,6 +36,8 @@ class Lines(NamedTuple):
     lines: int
     amount: Decimal
     encoding: str | None
+    totals: Decimal | None
+    findings: list[Finding]
 
     def reasons(self) -> list[tuple[int, str | None, str | None, str]]:
         return [(one.source_row, p.column, p.value, p.reason) for one in self.bad for p in one.problems]
@@ -64,7 +66,8 @@ def lines_of(data: bytes | str | Iterable[str], of: Feed | None = None, period: 
     reading = read(io.BytesIO(text if isinstance(text, bytes) else text.encode()), of, of.layouts[0], period)
     parts = list(reading.parts)
     good = [row for part in parts for row in records(part.good)]
-    return Lines(good, [one for part in parts for one in part.bad], reading.lines, reading.amount, reading.encoding)
+    bad = [one for part in parts for one in part.bad]
+    return Lines(good, bad, reading.lines, reading.amount, reading.encoding, reading.totals, reading.findings)
 
 
 def workbook(**sheets: list[list[Any]]) -> bytes:
@@ -103,7 +106,11 @@ ENCODINGS = st.sampled_from(["detect", "utf-8", "utf-8-sig", "utf-16", "cp1252",
 
 
 @quick
-@given(st.binary() | st.binary().map(f"{HEADER}\n".encode().__add__), ENCODINGS, st.sampled_from(["csv", "workbook"]))
+@given(
+    st.binary() | st.binary().map(f"{HEADER}\n".encode().__add__),
+    ENCODINGS,
+    st.sampled_from(["csv", "workbook", "json"]),
+)
 @example(b"\xff\xfe\x00", "detect", "csv")
 @example(b"PK\x03\x04", "detect", "workbook")
 @example(b"\x00" * 2000, "utf-16", "csv")
@@ -342,10 +349,21 @@ IMPOSTORS = {
     "a web page": (b"<!DOCTYPE html><html><body>Not found</body></html>", "csv", "this is a web page"),
     "a web page after a mark": (b"\xef\xbb\xbf\r\n <HTML>", "csv", "this is a web page"),
     "a web page called workbook": (b"<html>", "workbook", "this is a web page"),
-    "a workbook called csv": (workbook(A=[HEADER.split(",")]), "csv", "set `format: workbook` or ask for CSV"),
-    "an old workbook called csv": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "csv", "set `format: workbook` or ask for CSV"),
-    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook", "have it saved as XLSX"),
-    "text called workbook": (HEADER.encode(), "workbook", "set `format: csv` if it is text"),
+    "a workbook called csv": (workbook(A=[HEADER.split(",")]), "csv", "this is a workbook, not CSV; set `format: work"),
+    "an old workbook called csv": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "csv", "set `format: workbook` if it is"),
+    "a broken old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook", "the workbook cannot be read"),
+    "text called workbook": (HEADER.encode(), "workbook", "this is text, not an XLSX workbook; set `format: csv`"),
+    "records called csv": (b'[{"Date": 1}]', "csv", "this is JSON, not CSV; set `format: json`"),
+    "a workbook called json": (
+        workbook(A=[HEADER.split(",")]),
+        "json",
+        "this is a workbook, not JSON; set `format: wor",
+    ),
+    "text called json": (HEADER.encode(), "json", "this is not JSON"),
+    "a PDF": (b"%PDF-1.7 ...", "csv", "this is a PDF; ask for CSV"),
+    "a packed file": (b"\x1f\x8b\x08\x00", "csv", "this is packed with gzip; ask for CSV"),
+    "a zip of nothing": (b"PK\x05\x06" + bytes(18), "csv", "no file in the zip fits `members: .*`; it holds nothing"),
+    "a broken zip": (b"PK\x03\x04", "csv", "the zip cannot be unpacked"),
     "nothing called csv": (b"", "csv", "the file is empty"),
     "nothing called workbook": (b"", "workbook", "the file is empty"),
     "blanks": (b" \r\n\r\n", "csv", "the file is empty"),

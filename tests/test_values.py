@@ -23,6 +23,12 @@ STYLES = {
     "pound and trailing minus": ("£{}", "£{}-"),
     "plus": ("+{}", "-{}"),
     "spaces": (" £ {} ", "- £ {}  "),
+    "credit behind": ("{} DR", "{} CR"),
+    "credit before": ("Dr {}", "cr£{}"),
+    "currency before": ("GBP {}", "-GBP {}"),
+    "currency behind": ("{} GBP", "({} gbp)"),
+    "minus sign": ("{}", "\u2212{}"),
+    "dash": ("£{}", "\u2013£{}"),
     "no-break spaces": ("£\u00a0{}\u00a0", "-\u00a0£\u00a0{}"),
 }
 
@@ -61,21 +67,51 @@ def test_an_amount_is_kept_as_finely_as_it_was_published_without_a_spreadsheets_
 
 NO_AMOUNTS = """
     £ - () n/a 1.2.3 $5 €5 5£ ££5 (5 5) ((5)) 1e5 1.2E+05 1E-05 ٣ ½ NaN Infinity 0x1F 1_000 12,34 1,2345 ,123 1,,234
+    1'234 1’234.50 5¥ 5CHF CR DR 5CRDR GBP GBPGBP5 £GBP5 – 1–2 −−5
     1,234,56.00 1.234,56 1,234.5,6 10000000000000 9,999,999,999,999,999.00
 """
 
 
-@pytest.mark.parametrize("cell", ["", *NO_AMOUNTS.split()])
+@pytest.mark.parametrize("cell", ["", "(5 5)", "12 34", "1 234", "500\n250", "1\u00a023", *NO_AMOUNTS.split()])
 def test_what_is_not_an_amount_is_refused(cell: str) -> None:
     with pytest.raises(ValueError, match=r"amount|shortened|million"):
         values.money(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"), [("€5", "euros"), ("5 EUR", "euros"), ("$5.00", "dollars"), ("usd 5", "dollars"), ("¥5", "yen")]
+)
+def test_another_currency_is_refused_by_name(cell: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"an amount in {name}, and only pounds are read"):
+        values.money(cell)
+
+
+def test_no_break_spaces_between_thousands_are_commas() -> None:
+    assert values.money("1\u00a0234\u00a0567.50") == values.money("1\u202f234\u202f567.50") == Decimal("1234567.50")
 
 
 @quick
 @given(
     digits=st.integers(0, 10**15 - 1).map(lambda pence: f"{Decimal(pence).scaleb(-2):.2f}"),
     signs=st.sampled_from(
-        ["--{}", "+-{}", "-+{}", "-£-{}", "+£-{}", "-{}-", "£-{}-", "(-{})", "(-£{})", "({}-)", "({})-"]
+        [
+            "--{}",
+            "+-{}",
+            "-+{}",
+            "-£-{}",
+            "+£-{}",
+            "-{}-",
+            "£-{}-",
+            "(-{})",
+            "(-£{})",
+            "({}-)",
+            "({})-",
+            "-{}CR",
+            "({})CR",
+            "CR{}-",
+            "CR{}CR",
+            "-{}DR",
+        ]
     ),
 )
 def test_an_amount_with_two_signs_is_never_accepted(digits: str, signs: str) -> None:
@@ -126,11 +162,45 @@ def test_every_date_survives_every_declared_format(written: str, day: dt.date) -
 
 @quick
 @given(st.dates(dt.date(1990, 1, 1), dt.date(2100, 12, 31)))
-def test_of_two_readings_of_a_date_the_first_declared_wins(day: dt.date) -> None:
+def test_a_date_that_two_declared_formats_read_as_different_days_is_refused_with_both(day: dt.date) -> None:
+    formats = ("%d/%m/%Y", "%m/%d/%Y")
     cell = f"{day:%d/%m/%Y}"
-    swapped = f"{day:%Y-%d-%m}" if day.day <= 12 else day.isoformat()
-    assert values.date(cell, ("%d/%m/%Y", "%m/%d/%Y")) == day.isoformat()
-    assert values.date(cell, ("%m/%d/%Y", "%d/%m/%Y")) == swapped
+    if day.day > 12 or day.day == day.month:
+        assert values.date(cell, formats) == day.isoformat()
+        return
+    with pytest.raises(ValueError, match="could be") as refused:
+        values.date(cell, formats)
+    assert f"{day} (dd/mm/yyyy)" in str(refused.value)
+    assert f"{day:%Y-%d-%m} (mm/dd/yyyy)" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "formats", "day"),
+    [
+        ("07/01/2025", ("%d/%m/%Y", "%d/%m/%Y"), "2025-01-07"),
+        ("07/01/25", ("%d/%m/%y",), "2025-01-07"),
+        ("07/01/25", ("%d/%m/%Y", "%d/%m/%y"), "2025-01-07"),
+        ("01/02/25", ("%d/%m/%y", "%m/%d/%Y"), "2025-02-01"),
+        ("28-Feb-2021", ("%d-%b-%Y",), "2021-02-28"),
+        ("28-FEB-21", ("%d-%b-%y",), "2021-02-28"),
+        ("2025-01-07T10:15:00Z", ("%Y-%m-%dT%H:%M:%S%z",), "2025-01-07"),
+        ("2025-07-31T23:59:59+01:00", ("%Y-%m-%dT%H:%M:%S%z",), "2025-07-31"),
+        ("2025-01-07T10:15:00.123Z", ("%Y-%m-%dT%H:%M:%S%z",), "2025-01-07"),
+        ("2025-01-07T10:15:00.123456789Z", ("%Y-%m-%dT%H:%M:%S%z",), "2025-01-07"),
+        ("2025-01-07T10:15:00.5Z", ("%Y-%m-%dT%H:%M:%S.%f%z",), "2025-01-07"),
+        ("01/02/2012 00:00", ("%d/%m/%Y %H:%M",), "2012-02-01"),
+        # 20 December 1220 is no year a ledger reports.
+        ("20121220", ("%Y%m%d", "%d%m%Y"), "2012-12-20"),
+    ],
+)
+def test_a_date_is_the_day_its_formats_agree_on(cell: str, formats: tuple[str, ...], day: str) -> None:
+    assert values.date(cell, formats) == day
+
+
+@pytest.mark.parametrize("cell", ["29-Feb-2021", "29-Feb-21", "31-Sep-2021", "29-Fev-2020", "2025-01-07T10:15:00"])
+def test_a_day_that_never_was_is_refused(cell: str) -> None:
+    with pytest.raises(ValueError, match="not a date written"):
+        values.date(cell, ("%d-%b-%Y", "%d-%b-%y", "%Y-%m-%dT%H:%M:%S%z"))
 
 
 @quick

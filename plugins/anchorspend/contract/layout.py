@@ -1,5 +1,6 @@
 """How the files of a feed look."""
 
+import functools
 import re
 from datetime import date
 from typing import Annotated, Literal, Self
@@ -18,6 +19,11 @@ class TotalsRow(Strict):
     field: str = Field(description="mapped field whose cell marks the row")
     label: str = Field(description="regular expression of the whole cell, case ignored, such as `(grand )?total`")
 
+    @field_validator("label")
+    @classmethod
+    def _label_is_a_pattern(cls, pattern: str) -> str:
+        return _pattern(pattern)
+
 
 class Layout(Strict):
     """How the files of a feed look from a date on. The layout of a file is the last one that starts by its period."""
@@ -30,6 +36,7 @@ class Layout(Strict):
     records: str = Field("", description="json: path to the list of records, such as `releases`; empty: the top level")
     encoding: str = Field("detect", description="Python codec name, or `detect`: UTF-8 where valid, else cp1252")
     delimiter: str = Field(",", min_length=1, max_length=1)
+    quotechar: str = Field('"', max_length=1, description="empty: no cell is quoted, and a quote is a character")
     sheets: str = Field(".*", description="workbook: regular expression of the sheets to read")
     header_within: int = Field(30, ge=1, le=500, description="the header row is looked for in this many first rows")
     columns: dict[str, Header | list[Header]] = Field(description="field of the kind: header, or its spellings")
@@ -54,14 +61,10 @@ class Layout(Strict):
                 raise ValueError(f"{one!r} must hold a day (%d), a month (%m, %b or %B) and a year (%Y or %y)")
         return formats
 
-    @field_validator("sheets")
+    @field_validator("sheets", "members")
     @classmethod
-    def _sheets_is_a_pattern(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as problem:
-            raise ValueError(f"not a regular expression: {problem}") from None
-        return pattern
+    def _names_are_patterns(cls, pattern: str) -> str:
+        return _pattern(pattern)
 
     @field_validator("encoding")
     @classmethod
@@ -72,6 +75,12 @@ class Layout(Strict):
         except LookupError:
             raise ValueError(f"no encoding is called {name!r}; write utf-8, cp1252, utf-16 or detect") from None
         return name
+
+    @model_validator(mode="after")
+    def _cells_can_be_told_apart(self) -> Self:
+        if self.delimiter == self.quotechar or {self.delimiter, self.quotechar} & {"\r", "\n"}:
+            raise ValueError("`delimiter` and `quotechar` must differ, and neither may end a line")
+        return self
 
     @model_validator(mode="after")
     def _a_header_means_one_thing(self) -> Self:
@@ -87,3 +96,23 @@ class Layout(Strict):
     def spellings(self) -> dict[str, list[str]]:
         """Field to the list of its header spellings."""
         return {field: [value] if isinstance(value, str) else value for field, value in self.columns.items()}
+
+    def ignores(self, header: str) -> bool:
+        """Whether `ignore` lists a header, itself or by a `*`."""
+        name = normalise_header(header)
+        return any(one.fullmatch(name) for one in _ignored(tuple(self.ignore)))
+
+
+@functools.cache
+def _ignored(headers: tuple[str, ...]) -> list[re.Pattern[str]]:
+    """Patterns of headers in which only `*` has a meaning of its own."""
+    names = map(normalise_header, headers)
+    return [re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL) for name in names]
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as problem:
+        raise ValueError(f"not a regular expression: {problem}") from None
+    return text

@@ -1,152 +1,129 @@
-"""A file as sheets of rows of cells, row by row, whatever its format: memory does not grow with the file."""
+"""A file as sheets of rows of cells, whatever its format. What a file is, its bytes tell and never its name."""
 
-import codecs
 import contextlib
-import csv
-import io
 import re
+import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import count, islice
-from typing import Any, BinaryIO
-
-import openpyxl
+from typing import BinaryIO, Literal, TypeVar
 
 from anchorspend.contract import Layout
-from anchorspend.errors import UserError
-from anchorspend.read.values import from_workbook
+from anchorspend.read import archive, delimited, records, workbook
+from anchorspend.read.base import Held, Sheet, note
+from anchorspend.read.delimited import detect_encoding
 
-_LONGEST_CELL = 1 << 20
-_BLOCK = 1 << 20
-_CHUNK = 1_000  # rows parsed at a time
+__all__ = ["Held", "Sheet", "detect_encoding", "open_tables"]
 
-
-class Held(UserError):
-    """A file that is held whole: nothing of it is counted until the file or the contract is put right."""
-
-
-@dataclass
-class Sheet:
-    """One table of a file. `rows` yields the row's number as a spreadsheet shows it, from 1, and its cells."""
-
-    name: str | None
-    rows: Iterator[tuple[int, list[str]]]
+_Form = Literal["empty", "text", "json", "page", "xlsx", "xlsb", "xls", "ods", "zip", "other"]
+_Item = TypeVar("_Item")
+_START = 1_024
+_SPREADSHEETS = {"xlsx", "xlsb", "xls", "ods"}
+# The first bytes of what publishers send by mistake, or packed in a way nobody unpacks here.
+_OTHERS = {
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "packed with gzip",
+    b"7z\xbc\xaf\x27\x1c": "packed with 7-Zip",
+    b"Rar!": "packed with RAR",
+}
+_AGREED = {"csv": "CSV", "workbook": "an XLSX workbook", "json": "JSON"}
+_PAGE = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|table|\?xml|!--)", re.IGNORECASE)
+_JSON = re.compile(rb"(\xef\xbb\xbf)?\s*(\{\s*[\"}]|\[\s*[{\]])")
 
 
 def open_tables(file: BinaryIO, layout: Layout) -> tuple[str | None, Iterator[Sheet]]:
-    """The encoding (None for workbooks) and the sheets of a file. Raises `Held` when it is not what the layout says."""
-    start = file.read(1024)
-    file.seek(0)
-    _refuse_impostor(start, layout.format)
-    if layout.format == "workbook":
-        return None, _workbook(file, layout)
-    encoding = detect_encoding(file) if layout.encoding == "detect" else layout.encoding
-    file.seek(0)
-    return encoding, iter([Sheet(None, _csv_rows(file, encoding, layout.delimiter))])
+    """The encoding and the sheets of a file that can be read from any place in it.
 
-
-def _refuse_impostor(start: bytes, format_name: str) -> None:
-    is_zip, is_ole = start.startswith(b"PK\x03\x04"), start.startswith(b"\xd0\xcf\x11\xe0")
-    if not start.strip():
-        raise Held("the file is empty; ask the publisher for it again")
-    if re.match(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml)", start, re.IGNORECASE):
-        raise Held("this is a web page, not a data file; check the address it was fetched from")
-    if format_name == "csv" and (is_zip or is_ole):
-        raise Held("this is a workbook or a zip, though the contract says CSV; set `format: workbook` or ask for CSV")
-    if format_name == "workbook" and not is_zip:
-        raise Held("this is not an XLSX workbook; set `format: csv` if it is text, or have it saved as XLSX")
-
-
-def detect_encoding(file: BinaryIO) -> str:
-    """UTF-16 by its mark, UTF-8 where every byte is valid, else cp1252, or Latin-1 for bytes cp1252 has not."""
-    start = file.read(4)
-    file.seek(0)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    for encoding in ("utf-8-sig", "cp1252"):
-        decoder = codecs.getincrementaldecoder(encoding)()
-        file.seek(0)
-        try:
-            while block := file.read(_BLOCK):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    return "latin-1"
-
-
-def _csv_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    previous = csv.field_size_limit(_LONGEST_CELL)
-    begun, ended, last = 0, 0, (0, [""])
-    # Detached, not closed: the caller opened the file.
-    wrapper = io.TextIOWrapper(file, encoding=encoding, newline="")
-    reader, numbers = csv.reader(wrapper, delimiter=delimiter), count(1)
-    numbered = zip(numbers, reader, strict=False)
-    try:
-        while chunk := list(islice(numbered, _CHUNK)):
-            yield from chunk
-            last, begun, ended = chunk[-1], ended, reader.line_num
-        if any("\n" in cell or "\r" in cell for cell in last[1]):
-            wrapper.seek(0)
-            _refuse_open_quote(list(islice(wrapper, begun, None)), last[0], delimiter)
-    except csv.Error as problem:
-        what = (
-            f"a quote that is never closed or a cell over {_LONGEST_CELL:,} characters"
-            if "limit" in str(problem)
-            else problem
-        )
-        raise Held(f"row {next(numbers) - 1}: {what}; put the row right") from None
-    except UnicodeError as problem:
-        raise Held(
-            f"row {next(numbers) - 1}: not {encoding}: {problem}; declare the right `encoding`, or `detect`"
-        ) from None
-    finally:
-        with contextlib.suppress(ValueError):  # the caller closed the file before the last row was asked for
-            wrapper.detach()
-        csv.field_size_limit(previous)
-
-
-def _refuse_open_quote(lines: list[str], number: int, delimiter: str) -> None:
-    """A quote that is never closed swallows every row below it, so only the last row of a file can show it.
-
-    `lines` are the last rows' lines; `number` is the last row's.
+    The encoding is None for workbooks; of a zip, it is every encoding of its members, with commas. In a zip a sheet is
+    called by its member, `member/sheet` in a workbook. Raises `Held`, here or while iterating, when the file is not
+    what the layout says.
     """
-    reader, starts = csv.reader(lines, delimiter=delimiter), [0]
-    starts += [reader.line_num for _ in reader]
+    form = _form(file)
+    if form != "zip":
+        return _tables(file, form, layout)
+    package = archive.open_zip(file)
+    with contextlib.ExitStack() as temporary:
+        opened: list[tuple[str, Iterator[Sheet]]] = []
+        encodings: set[str] = set()
+        for member in archive.members(package, layout.members, temporary):
+            try:
+                encoding, sheets = _tables(member.file, _form(member.file), layout)
+            except Held as held:
+                raise held.inside(member.name) from None
+            encodings |= {encoding} if encoding else set()
+            opened.append((member.name, sheets))
+        return ", ".join(sorted(encodings)) or None, _of_members(opened, temporary.pop_all())
+
+
+def _of_members(opened: list[tuple[str, Iterator[Sheet]]], temporary: contextlib.ExitStack) -> Iterator[Sheet]:
+    with temporary:
+        for name, sheets in opened:
+            for sheet in _named_where_held(sheets, name):
+                whole = f"{name}/{sheet.name}" if sheet.name else name
+                yield Sheet(whole, _named_where_held(sheet.rows, whole))
+
+
+def _named_where_held(items: Iterator[_Item], place: str) -> Iterator[_Item]:
     try:
-        list(csv.reader(lines[starts[-2] :], delimiter=delimiter, strict=True))
-    except csv.Error as problem:
-        if "unexpected end of data" in str(problem):
-            raise Held(f"row {number}: a quote is never closed; put the row right") from None
+        yield from items
+    except Held as held:
+        raise held.inside(place) from None
 
 
-def _workbook(file: BinaryIO, layout: Layout) -> Iterator[Sheet]:
-    try:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-    except Exception as problem:  # a broken workbook fails in as many ways as zip and XML have
-        raise _broken(problem) from None
-    # Sheets of cells only: a chart sheet has none.
-    sheets = [sheet for sheet in book.worksheets if re.fullmatch(layout.sheets, sheet.title)]
-    if not sheets:
-        raise Held(f"no sheet fits `sheets: {layout.sheets}`; the workbook has {', '.join(book.sheetnames)}")
-    for sheet in sheets:
-        # A read-only sheet believes the size its writer stated, which is often one cell.
-        sheet.reset_dimensions()
-        yield Sheet(sheet.title, _sheet_rows(sheet))
+def _tables(file: BinaryIO, form: _Form, layout: Layout) -> tuple[str | None, Iterator[Sheet]]:
+    """The encoding and the sheets of one file that is no zip of files."""
+    _refuse_impostor(file, form, layout)
+    if layout.format == "workbook":
+        if form in {"xlsb", "ods"}:
+            archive.verify(archive.open_zip(file))
+        file.seek(0)
+        return None, workbook.sheets(file, form, layout)  # type: ignore[arg-type]  # impostors are refused
+    reader = records if layout.format == "json" else delimited
+    encoding = reader.encoding_of(file, layout)
+    return encoding, iter([Sheet(None, reader.rows(file, encoding, layout))])
 
 
-def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
-    rows = enumerate(sheet.values, start=1)
-    while True:
-        try:
-            number, row = next(rows)
-        except StopIteration:
-            return
-        except Exception as problem:
-            raise _broken(problem) from None
-        yield number, [from_workbook(cell) for cell in row]
+def _form(file: BinaryIO) -> _Form:
+    file.seek(0)
+    start = file.read(_START)
+    file.seek(0)
+    if not start.strip():
+        return "empty"
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _form_of_zip(archive.open_zip(file))
+    if start.startswith(b"\xd0\xcf\x11\xe0"):
+        return "xls"
+    if start.startswith(tuple(_OTHERS)):
+        return "other"
+    if _PAGE.match(start):
+        return "page"
+    return "json" if _JSON.match(start) else "text"
 
 
-def _broken(problem: Exception) -> Held:
-    return Held(f"the workbook cannot be read: {problem!r}; open it in a spreadsheet and save it again")
+def _form_of_zip(package: zipfile.ZipFile) -> _Form:
+    names = set(package.namelist())
+    if "[Content_Types].xml" in names:
+        return "xlsb" if "xl/workbook.bin" in names else "xlsx"
+    return "ods" if "content.xml" in names and "mimetype" in names else "zip"
+
+
+def _refuse_impostor(file: BinaryIO, form: _Form, layout: Layout) -> None:
+    fits: dict[str, set[str]] = {"csv": {"text"}, "workbook": _SPREADSHEETS, "json": {"text", "json"}}
+    if form in fits[layout.format]:
+        return
+    agreed, contract = _AGREED[layout.format], None
+    if form == "empty":
+        what, do = "the file is empty", "ask the publisher for it again"
+    elif form == "page":
+        what, do = "this is a web page, not a data file", "check the address it was fetched from"
+    elif form == "zip":
+        what, do = "this is a zip within a zip", "ask for a zip of the files themselves"
+    elif form == "other":
+        start = file.read(8)
+        what = f"this is {next(words for magic, words in _OTHERS.items() if start.startswith(magic))}"
+        do = f"ask for {agreed}"
+    else:
+        is_workbook = form in _SPREADSHEETS
+        contract = f"format: {'workbook' if is_workbook else 'json' if form == 'json' else 'csv'}"
+        what = f"this is {'a workbook' if is_workbook else 'JSON' if form == 'json' else 'text'}, not {agreed}"
+        do = f"set `{contract}` if it is meant to be, or ask for {agreed}"
+    letter = note([f"{what[0].upper()}{what[1:]}."], [f"Send it again as {agreed}."], contract)
+    raise Held(f"{what}; {do}", letter)

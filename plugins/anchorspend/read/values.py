@@ -5,44 +5,53 @@ a penny, and rounding each line would move the total.
 """
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-# Pounds as ledgers write them: £1,234.50  (1,234.50)  -£12  £-12  12.00-  1234.5
+# Pounds as ledgers write them: £1,234.50  (1,234.50)  -£12  £-12  12.00-  1234.5  12.00 CR  GBP 12
 _PLAIN = r"-?(?:[0-9]{1,13}|[0-9]{1,3}(?:,[0-9]{3}){1,3})(?:\.[0-9]{1,2})?"
 _ALL_PLAIN = re.compile(rf"(?:{_PLAIN}\n)*{_PLAIN}")
 _MONEY = re.compile(
-    r"(?P<open>\()?(?P<sign>[-+])?£?(?P<sign2>[-+])?"
-    r"(?P<digits>([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?|\.[0-9]+)(?P<trail>-)?(?P<close>\))?"
+    r"(?P<side>CR|DR)?(?P<open>\()?(?P<sign>[-+])?(?:£|GBP)?(?P<sign2>[-+])?"
+    r"(?P<digits>([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?|\.[0-9]+)(?:GBP)?(?P<trail>-)?(?P<close>\))?(?P<side2>CR|DR)?"
 )
+_DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-" * 8)
+_THOUSANDS_SPACE = re.compile(r"(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")  # which nobody types by accident
+_SPACE_IN_NUMBER = re.compile(r"[0-9.,]\s+[0-9.,]")
+_OTHER_CURRENCIES = {"€": "euros", "EUR": "euros", "$": "dollars", "USD": "dollars", "¥": "yen", "CHF": "francs"}
+_SIGNS = {"+": "+", "DR": "+", "-": "-", "(": "-", "CR": "-"}
 _SHORTENED = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]{1,3}")
 _FLAGS = {"y": "t", "yes": "t", "true": "t", "1": "t", "n": "f", "no": "f", "false": "f", "0": "f"}
 _PENNY = Decimal("0.01")
 _NOISE = Decimal("0.000001")  # what binary floating point in a spreadsheet leaves behind, far below a penny
 _LARGEST = Decimal(10) ** 13
 _EARLIEST, _LATEST = 1990, 2100
+_FRACTION = re.compile(r"(?<=:[0-9]{2})\.[0-9]+")
 DATE_MARK = "\ue000"  # of the private use area, which no text holds
 
 
 def money(cell: str) -> Decimal:
     """Pounds.
 
-    Accepts £, spaces, thousands commas, brackets, and a minus before, after or behind the £. Refuses digits grouped
-    wrongly, two signs, and a number a spreadsheet shortened (`1.2E+05`).
+    Accepts £ and GBP, thousands commas or no-break spaces, a minus or dash before, after or behind the £, brackets,
+    and CR (negative) or DR. Refuses other currencies, digits grouped wrongly, two signs, and a number a spreadsheet
+    shortened (`1.2E+05`).
     """
-    text = "".join(cell.split())
-    found = _MONEY.fullmatch(text)
+    shown = _THOUSANDS_SPACE.sub(",", cell.translate(_DASHES).upper().strip())
+    text = "".join(shown.split())
+    found = None if _SPACE_IN_NUMBER.search(shown) else _MONEY.fullmatch(text)
     if not found or bool(found["open"]) != bool(found["close"]):
         return _from_exponent(text)
-    signs = [sign for sign in (found["sign"], found["sign2"], found["trail"], found["open"]) if sign]
+    signs = [_SIGNS[found[part]] for part in ("side", "open", "sign", "sign2", "trail", "side2") if found[part]]
     if len(signs) > 1:
         raise ValueError("an amount with two signs")
     pounds = _without_noise(Decimal(found["digits"].replace(",", "")))
     if pounds >= _LARGEST:
         raise ValueError("more than ten million million pounds")
     # copy_negate, because a unary minus would round to the precision of the context.
-    return pounds.copy_negate() if signs and signs != ["+"] else pounds
+    return pounds.copy_negate() if signs == ["-"] else pounds
 
 
 def plain_money(cells: Sequence[str]) -> list[Decimal] | None:
@@ -55,6 +64,9 @@ def plain_money(cells: Sequence[str]) -> list[Decimal] | None:
 
 def _from_exponent(text: str) -> Decimal:
     if not _SHORTENED.fullmatch(text):
+        for sign, name in _OTHER_CURRENCIES.items():
+            if sign in text:
+                raise ValueError(f"an amount in {name}, and only pounds are read")
         raise ValueError("not an amount of money")
     if abs(Decimal(text)) < _NOISE:
         return Decimal(0)
@@ -67,15 +79,28 @@ def _without_noise(pounds: Decimal) -> Decimal:
 
 
 def date(cell: str, formats: Sequence[str]) -> str:
-    """ISO date of a cell in the first format that fits. Refuses years before 1990 or after 2100."""
-    for one in formats:
-        try:
-            day = dt.datetime.strptime(cell, one).date()
-        except ValueError:
-            continue
-        return _plausible(day)
-    shown = " or ".join(_readable(one) for one in formats)
-    raise ValueError(f"not a date written {shown}")
+    """ISO date of a cell: the day the declared formats agree on, in the offset it is written in.
+
+    Refuses a cell that two formats read as different days, and years before 1990 or after 2100.
+    """
+    readings = {day: one for one in formats if (day := _day(cell, one))}
+    plausible = {day: one for day, one in readings.items() if _EARLIEST <= day.year <= _LATEST}
+    if len(plausible) > 1:
+        shown = " or ".join(f"{day} ({readable_format(one)})" for day, one in sorted(plausible.items()))
+        raise ValueError(f"could be {shown}; the contract declares both ways to write a date")
+    if readings:
+        return _plausible(next(iter(plausible or readings)))
+    raise ValueError(f"not a date written {' or '.join(map(readable_format, formats))}")
+
+
+@functools.lru_cache(maxsize=4096)
+def _day(cell: str, date_format: str) -> dt.date | None:
+    if "%S" in date_format and "%f" not in date_format:
+        cell = _FRACTION.sub("", cell)
+    try:
+        return dt.datetime.strptime(cell, date_format).date()
+    except ValueError:
+        return None
 
 
 def _plausible(day: dt.date) -> str:
@@ -84,7 +109,8 @@ def _plausible(day: dt.date) -> str:
     return day.isoformat()
 
 
-def _readable(date_format: str) -> str:
+def readable_format(date_format: str) -> str:
+    """A strptime format as people write it: dd/mm/yyyy."""
     words = {"%d": "dd", "%m": "mm", "%Y": "yyyy", "%y": "yy", "%b": "Mon", "%B": "Month"}
     return re.sub(r"%.", lambda code: words.get(code[0], code[0]), date_format)
 
