@@ -2,20 +2,39 @@
 
 `load` reads and loads: lines stream from the file through the reader into COPY, so nothing half-read ever lies between
 two tasks or on one worker's disk. Each file is one transaction; run any task again at any time and nothing is counted
-twice. A file that is not as agreed is refused whole and named by `report`; every other file goes on.
+twice. A file that is not as agreed is refused whole and named by `report`, as is a source that could not be fetched
+from; every other file goes on.
 """
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, dag, get_parsing_context, task
+from airflow.sdk import DAG, Connection, dag, get_parsing_context, task
+from airflow.sdk.exceptions import AirflowNotFoundException
 from anchorspend import settings
 from anchorspend.contract import Institution, load_institution
 from anchorspend.errors import UserError
 from defaults import BATCHES, DEFAULTS, FETCHING, plainly
 
+if TYPE_CHECKING:
+    from anchorspend.fetch import Credentials
+
 BY_FEED = "{{ task.op_kwargs['feed'] }}"
+
+
+def connection_of(connection_id: str) -> "Credentials":
+    """The credentials Airflow keeps under a connection's id, in whichever of its stores."""
+    from anchorspend.fetch import Credentials
+
+    try:
+        found = Connection.get(connection_id)
+    except AirflowNotFoundException:
+        raise UserError(
+            f"Airflow has no connection {connection_id!r}; add it under Admin, Connections, "
+            f"or set AIRFLOW_CONN_{connection_id.upper()}"
+        ) from None
+    return Credentials(connection_id, found.host, found.login, found.password, found.port, found.extra_dejson)
 
 
 def ingest_dag(institution: Institution) -> DAG:
@@ -42,7 +61,7 @@ def ingest_dag(institution: Institution) -> DAG:
 
             with warehouse.connect() as connection:
                 warehouse.register_institutions(connection, [institution])
-                return ingest.waiting(connection, institution)
+                return ingest.waiting(connection, institution, connection_of)
 
         @task(map_index_template=BY_FEED, **FETCHING)
         @plainly
@@ -51,12 +70,13 @@ def ingest_dag(institution: Institution) -> DAG:
             from anchorspend import ingest
 
             landed = 0
-            for file in ingest.land_feed(institution, feed):
+            for file in ingest.land_feed(institution, feed, connection_of):
                 landed += 1
                 print(f"landed {file.name} as {file.sha256[:12]}{'' if file.is_new else ', known already'}")
             return landed
 
-        @task(map_index_template=BY_FEED, outlets=[BATCHES])
+        # Whatever became of landing: one feed's source that is away must not keep the others from being loaded.
+        @task(map_index_template=BY_FEED, outlets=[BATCHES], trigger_rule="all_done")
         @plainly
         def load(feed: str) -> None:
             """Read, load and reconcile a feed's landed files."""
@@ -70,7 +90,7 @@ def ingest_dag(institution: Institution) -> DAG:
         )  # also when nothing was new: a refused file stays refused until it is put right
         @plainly
         def report() -> None:
-            """Fail, with the reasons, while a file stands refused; what was loaded is on its way to a release."""
+            """Fail, with the reasons, while a source is away or a file stands refused; the rest is on its way out."""
             from anchorspend import ingest, warehouse
 
             with warehouse.connect() as connection:

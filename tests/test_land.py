@@ -12,7 +12,7 @@ from typing import Any
 import fsspec
 import psycopg
 import pytest
-from anchorspend import ingest, land, warehouse
+from anchorspend import fetch, ingest, land, warehouse
 from anchorspend.contract import Institution
 from anchorspend.errors import UserError
 
@@ -50,6 +50,16 @@ def put(warehouse_url: str, tmp_path: Path) -> Callable[..., Path]:
 
 def land_all(college: Institution) -> list[land.Landed]:
     return list(ingest.land_feed(college, "ledger"))
+
+
+def found_in(college: Institution) -> list[fetch.Found]:
+    with fetch.opened(college, "ledger") as origin:
+        return origin.discover()
+
+
+def unlanded(connection: psycopg.Connection, college: Institution) -> list[fetch.Found]:
+    with fetch.opened(college, "ledger") as origin:
+        return land.unlanded(connection, college.id, "ledger", origin)
 
 
 def versions(connection: psycopg.Connection) -> list[tuple[str, str, str | None]]:
@@ -128,18 +138,18 @@ def test_files_are_found_oldest_first_then_by_name(put) -> None:
     put("a.csv", FIRST, at=1_500_000_001)
     put("notes.txt", FIRST)
     put("deeper/d.csv", FIRST)
-    assert [found.name for found in land.discover(institution(), "ledger")] == ["c.csv", "a.csv", "b.csv"]
+    assert [found.name for found in found_in(institution())] == ["c.csv", "a.csv", "b.csv"]
 
 
 def test_a_folder_that_is_not_there_has_no_files(put, connection) -> None:
-    assert land.discover(institution("college/nothing"), "ledger") == []
+    assert found_in(institution("college/nothing")) == []
     assert land_all(institution("college/nothing")) == []
 
 
 def test_a_folder_may_have_any_name(put) -> None:
     for folder in ("college/with space", "college/[old]", "college/50% é"):
         put("a.csv", FIRST, folder=folder)
-        assert [found.name for found in land.discover(institution(folder), "ledger")] == ["a.csv"], folder
+        assert [found.name for found in found_in(institution(folder))] == ["a.csv"], folder
 
 
 NAMES = [
@@ -171,9 +181,9 @@ def test_a_file_named_and_then_found_is_the_same_file(put, connection) -> None:
     college = institution(control_total=CONTROL)
     put("control_a.csv", SECOND)
     named = land.found_at(put("a.csv", FIRST), college.feeds["ledger"])
-    assert land.discover(college, "ledger") == [named]
+    assert found_in(college) == [named]
     land.land(connection, "college", "ledger", named)
-    assert land.unlanded(connection, college, "ledger") == []
+    assert unlanded(connection, college) == []
 
 
 def test_a_file_named_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -185,11 +195,11 @@ def test_what_is_unchanged_by_name_size_and_time_is_not_read_again(put, connecti
     put("a.csv", b"1234")
     land_all(institution())
     put("a.csv", b"5678")
-    assert land.unlanded(connection, institution(), "ledger") == []
+    assert unlanded(connection, institution()) == []
     put("a.csv", b"5678", at=1_600_000_000)
-    assert [found.name for found in land.unlanded(connection, institution(), "ledger")] == ["a.csv"]
+    assert [found.name for found in unlanded(connection, institution())] == ["a.csv"]
     put("a.csv", b"56789")
-    assert [found.name for found in land.unlanded(connection, institution(), "ledger")] == ["a.csv"]
+    assert [found.name for found in unlanded(connection, institution())] == ["a.csv"]
 
 
 def test_a_control_total_lands_with_its_file_and_is_no_file_of_the_feed(put, connection, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "plugins" / "anchorspend"
 LAYERS = (
     {"errors", "settings", "kinds"},
     {"contract"},
-    {"warehouse"},
+    {"warehouse", "fetch"},
     {"read", "land", "load", "difference", "reference", "model", "audit", "publish", "show"},
     {"ingest", "release", "sample"},
     {"server"},
@@ -119,6 +119,8 @@ def test_the_dag_files_are_where_they_are_looked_for() -> None:
     [
         ("contract", "from anchorspend import warehouse"),
         ("land", "import anchorspend.load"),
+        ("fetch", "from anchorspend import land"),
+        ("fetch", "from airflow.sdk import Connection"),
         ("show", "def shown():\n    from anchorspend.publish import publish"),
         ("audit", "from anchorspend.publish import Published"),
         ("publish", "from anchorspend.audit import audit"),

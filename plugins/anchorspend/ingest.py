@@ -7,27 +7,75 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from anchorspend import land, warehouse
+from anchorspend import fetch, land, warehouse
 from anchorspend.contract import Institution
+from anchorspend.errors import UserError
 
 if TYPE_CHECKING:
     from anchorspend.load import Batch
 
 
-def waiting(connection: psycopg.Connection, institution: Institution) -> list[str]:
-    """The feeds with a file that is not landed, or landed and not loaded."""
+def waiting(
+    connection: psycopg.Connection, institution: Institution, connections: fetch.Lookup = fetch.from_environment
+) -> list[str]:
+    """The feeds with a file that is not landed, may be newer than landed, or is landed and not loaded.
+
+    A source that cannot be looked at counts too: landing says why, and the other feeds go on.
+    """
+
+    def has_something(feed_id: str) -> bool:
+        try:
+            with fetch.opened(institution, feed_id, connections) as origin:
+                return bool(land.unlanded(connection, institution.id, feed_id, origin))
+        except (UserError, fetch.FetchFailed):
+            return True
+
+    troubled = {feed_id for feed_id, _ in _troubles(connection, institution)}
     return [
         feed_id
         for feed_id in institution.feeds
-        if land.unlanded(connection, institution, feed_id) or _unloaded(connection, institution, feed_id)
+        if feed_id in troubled or has_something(feed_id) or _unloaded(connection, institution, feed_id)
     ]
 
 
-def land_feed(institution: Institution, feed_id: str) -> Iterator[land.Landed]:
-    """Land every new file of a feed, one after the other."""
+def land_feed(
+    institution: Institution,
+    feed_id: str,
+    connections: fetch.Lookup = fetch.from_environment,
+    limits: fetch.Limits = fetch.Limits(),  # noqa: B008  # frozen
+) -> Iterator[land.Landed]:
+    """Land every new file of a feed, one after the other.
+
+    A file that cannot be fetched stops no other. At the end its problem is kept for `refused` and raised: `FetchFailed`
+    when trying again can help with any of them, else `UserError`.
+    """
+    problems: list[UserError | fetch.FetchFailed] = []
     with warehouse.connect(autocommit=True) as connection:
-        for found in land.unlanded(connection, institution, feed_id):
-            yield land.land(connection, institution.id, feed_id, found)
+        try:
+            with fetch.opened(institution, feed_id, connections, limits) as origin:
+                for found in land.unlanded(connection, institution.id, feed_id, origin):
+                    try:
+                        landed = land.land(connection, institution.id, feed_id, found, origin)
+                    except (UserError, fetch.FetchFailed) as problem:
+                        problems.append(problem)
+                        continue
+                    if landed:
+                        yield landed
+        except (UserError, fetch.FetchFailed) as problem:
+            problems.append(problem)
+        told = "\n".join(str(problem) for problem in problems)
+        connection.execute(
+            """
+            insert into landing.look (institution_id, feed_id, problem) values (%s, %s, %s)
+            on conflict (institution_id, feed_id) do update set
+                problem = excluded.problem, looked_at = clock_timestamp()
+            """,
+            [institution.id, feed_id, told or None],
+        )
+    if any(isinstance(problem, fetch.FetchFailed) for problem in problems):
+        raise fetch.FetchFailed(told)
+    if problems:
+        raise UserError(told)
 
 
 def load_feed(
@@ -51,12 +99,14 @@ def ingest_file(
     found = land.found_at(path, institution.feeds[feed_id])
     with warehouse.connect(autocommit=True) as connection:
         landed = land.land(connection, institution.id, feed_id, found)
+        assert landed  # a file on this machine is there
         return landed, _load_file(connection, institution, feed_id, landed.file_id, progress)
 
 
 def refused(connection: psycopg.Connection, institution: Institution) -> list[str]:
-    """Each file whose newest version stands refused under the layout in force, with the reason."""
-    return [
+    """Each source that could not be fetched from, and each file whose newest version stands refused under the layout
+    in force, with the reason."""
+    return [f"{feed_id}: {problem}" for feed_id, problem in _troubles(connection, institution)] + [
         f"{feed_id}: {name}: {reason}"
         for feed_id in institution.feeds
         for name, reason in connection.execute(
@@ -71,6 +121,18 @@ def refused(connection: psycopg.Connection, institution: Institution) -> list[st
             [institution.id, feed_id],
         )
     ]
+
+
+def _troubles(connection: psycopg.Connection, institution: Institution) -> list[tuple[str, str]]:
+    """The feeds whose source had a problem when it was looked at last, with the problem."""
+    rows = connection.execute(
+        """
+        select feed_id, problem from landing.look
+        where institution_id = %s and feed_id = any(%s) and problem is not null order by feed_id
+        """,
+        [institution.id, list(institution.feeds)],
+    ).fetchall()
+    return [(feed_id, problem) for feed_id, problem in rows]
 
 
 def _unloaded(connection: psycopg.Connection, institution: Institution, feed_id: str) -> list[tuple[int, str]]:

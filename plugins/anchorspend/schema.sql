@@ -26,6 +26,26 @@ create table if not exists landing.file (
 );
 create index if not exists file_by_name on landing.file (institution_id, feed_id, name, file_id desc);
 
+-- One row per web address that gave a file, with the marks its server put on it, to ask only for what is newer.
+create table if not exists landing.address (
+    institution_id text not null,
+    feed_id text not null,
+    url text not null,
+    name text not null,
+    etag text,
+    last_modified text,
+    primary key (institution_id, feed_id, url)
+);
+
+-- One row per feed whose source was looked at, with what went wrong the last time; null where nothing did.
+create table if not exists landing.look (
+    institution_id text not null,
+    feed_id text not null,
+    looked_at timestamptz not null default clock_timestamp(),
+    problem text,
+    primary key (institution_id, feed_id)
+);
+
 -- One row per reading of a file under one layout. Lines and pounds: read = loaded + quarantined.
 create table if not exists ops.batch (
     batch_id bigint generated always as identity primary key,

@@ -16,24 +16,31 @@ from anchorspend.contract.institution import (
 )
 from anchorspend.contract.layout import Layout, TotalsRow
 from anchorspend.contract.period import Calendar, Period
-from anchorspend.contract.source import Folder
+from anchorspend.contract.source import Api, Cursor, Folder, Pages, Source, Web, Window, windows
 
 __all__ = [
+    "Api",
     "Calendar",
+    "Cursor",
     "Feed",
     "Folder",
     "Institution",
     "InstitutionType",
     "Layout",
+    "Pages",
     "Period",
     "PublishedTotals",
     "SidecarTotal",
+    "Source",
     "Terms",
     "TotalsRow",
     "VatBasis",
+    "Web",
+    "Window",
     "did_you_mean",
     "load_institution",
     "load_institutions",
     "normalise_header",
     "pick",
+    "windows",
 ]

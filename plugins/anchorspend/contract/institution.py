@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from anchorspend.contract.base import Header, Id, Strict, VatBasis, did_you_mean
 from anchorspend.contract.layout import Layout
 from anchorspend.contract.period import GROUPS, Calendar, Period, period_of_parts
-from anchorspend.contract.source import Folder
+from anchorspend.contract.source import Source
 from anchorspend.errors import UserError
 from anchorspend.kinds import KINDS, Kind
 
@@ -73,7 +73,7 @@ class Feed(Strict):
 
     kind: str
     description: str
-    source: Folder
+    source: Source
     period: str = Field(description="regular expression over the file name with groups year and month, quarter or part")
     calendar: Calendar | None = None
     detail_of: Id | None = Field(
@@ -133,6 +133,12 @@ class Feed(Strict):
         starts = [layout.starts or date.min for layout in self.layouts]
         if starts != sorted(set(starts)):
             raise ValueError("layouts must be in the order of their `starts`, each with a date of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> Self:
+        if problem := self.source.problem(self.calendar, isinstance(self.control_total, SidecarTotal)):
+            raise ValueError(problem)
         return self
 
     @property

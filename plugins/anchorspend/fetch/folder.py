@@ -1,0 +1,283 @@
+"""Folders: of this machine, of an object store, or of an SFTP server."""
+
+import binascii
+import glob
+import shutil
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import fsspec
+import paramiko
+from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
+from fsspec.implementations.sftp import SFTPFileSystem
+
+from anchorspend import settings
+from anchorspend.contract import Folder
+from anchorspend.errors import UserError
+from anchorspend.fetch.base import Fetched, FetchFailed, Found, Limits, Seen
+from anchorspend.fetch.credentials import Credentials
+
+_BLOCK = 1 << 20
+
+
+class FolderOrigin:
+    """The files of a folder, oldest first (by modification time, then name); none where the folder is absent.
+
+    `sidecar` names the control-total file beside a data file; {stem} is the data file's name without its ending.
+    """
+
+    def __init__(self, source: Folder, credentials: Credentials | None, sidecar: str | None, limits: Limits) -> None:
+        folder = source.folder if "://" in source.folder else str(settings.inbox() / source.folder)
+        self._place, self._files, self._sidecar = folder, source.files, sidecar
+        self._connection = source.connection
+        with self._plainly():
+            self._filesystem, path = _opened(folder, credentials, limits)
+        self._folder = path.rstrip("/")
+        # fsspec's own URL of an SFTP path leaves the host out.
+        host = urlsplit(folder).netloc if isinstance(self._filesystem, _Sftp) else None
+        self._prefix = f"sftp://{host}" if host else None
+
+    def discover(self) -> list[Found]:
+        filesystem = self._filesystem
+        with self._plainly():
+            try:
+                # A glob takes a folder it may not read, and a server gone away, for a folder without files.
+                filesystem.ls(self._folder or "/", detail=False)
+            except FileNotFoundError:
+                return []
+            listed = filesystem.glob(f"{glob.escape(self._folder)}/{self._files}", detail=True)
+            everything = filesystem.find(self._folder, detail=True) if listed and self._sidecar else {}
+            beside = {str(path): _modified(filesystem, path, info) for path, info in everything.items()}
+            found = [
+                Found(
+                    PurePosixPath(path).name,
+                    self._url(path),
+                    int(info["size"]),
+                    _modified(filesystem, path, info),
+                    self._url(control) if control else None,
+                    beside[control] if control else None,
+                )
+                for path, info in listed.items()
+                if info["type"] == "file"
+                for control in [self._control(path, beside)]
+            ]
+        controls = {one.control_url for one in found}
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return sorted(
+            (one for one in found if one.url not in controls), key=lambda one: (one.modified_at or oldest, one.name)
+        )
+
+    def fetch(self, found: Found, seen: Seen | None, scratch: Path) -> Fetched:  # noqa: ARG002  # as any origin
+        with self._plainly():
+            path = self._copied(found.url, scratch / "file")
+            control = self._copied(found.control_url, scratch / "control") if found.control_url else None
+        return Fetched(found.name, path, found.modified_at or datetime.now(UTC), control)
+
+    def close(self) -> None:
+        if isinstance(self._filesystem, _Sftp):
+            self._filesystem.client.close()
+
+    def _url(self, path: str) -> str:
+        return f"{self._prefix}{path}" if self._prefix else str(self._filesystem.unstrip_protocol(path))
+
+    def _copied(self, url: str, target: Path) -> Path:
+        path = url.removeprefix(self._prefix) if self._prefix else self._filesystem._strip_protocol(url)
+        return _copied(self._filesystem, path, target)
+
+    def _control(self, path: str, beside: dict[str, datetime]) -> str | None:
+        """The control-total file beside a data file, where there is one."""
+        if self._sidecar is None:
+            return None
+        data = PurePosixPath(path)
+        control = str(data.with_name(self._sidecar.format(stem=data.stem)))
+        return control if control in beside else None
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        """What goes wrong at a server, in words that name the place and hold no credentials."""
+        try:
+            yield
+        except (PermissionError, paramiko.AuthenticationException):
+            login = f"the login of connection {self._connection!r}" if self._connection else "reading without a login"
+            raise UserError(f"{self._place}: refuses {login}; check it, and its right to list and read") from None
+        except (OSError, EOFError, paramiko.SSHException, BotoCoreError) as problem:
+            raise FetchFailed(f"{self._place}: could not be read: {type(problem).__name__}: {problem}") from None
+
+
+class LocalFiles:
+    """Files that a person named: nothing is discovered, each is copied from this machine."""
+
+    def discover(self) -> list[Found]:
+        return []
+
+    def fetch(self, found: Found, seen: Seen | None, scratch: Path) -> Fetched:  # noqa: ARG002  # as any origin
+        local = fsspec.filesystem("file")
+        path = _copied(local, local._strip_protocol(found.url), scratch / "file")
+        beside = found.control_url
+        control = _copied(local, local._strip_protocol(beside), scratch / "control") if beside else None
+        return Fetched(found.name, path, found.modified_at or datetime.now(UTC), control)
+
+    def close(self) -> None:
+        pass
+
+
+def _opened(folder: str, credentials: Credentials | None, limits: Limits) -> tuple[Any, str]:
+    """The file system of a folder's URL, and the folder's path in it."""
+    scheme = folder.partition("://")[0] if "://" in folder else "file"
+    if scheme == "s3":
+        filesystem = fsspec.filesystem("s3", **_s3_options(credentials, limits))
+        return filesystem, filesystem._strip_protocol(folder)
+    if scheme == "sftp" and credentials:
+        parts = urlsplit(folder)
+        port = parts.port or credentials.port or 22
+        return _Sftp(parts.hostname or "", port, credentials, limits), unquote(parts.path)
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    return filesystem, path
+
+
+def _s3_options(credentials: Credentials | None, limits: Limits) -> dict[str, Any]:
+    fresh = {
+        # Kept instances and listings would show a long-lived process yesterday's files.
+        "skip_instance_cache": True,
+        "use_listings_cache": False,
+        "config_kwargs": {"connect_timeout": limits.connect, "read_timeout": limits.read},
+    }
+    if credentials is None:
+        return {**fresh, "anon": True}
+    extra = credentials.extra
+    key = credentials.login or extra.get("aws_access_key_id")
+    secret = credentials.password or extra.get("aws_secret_access_key")
+    if not (key and secret):
+        raise UserError(f"connection {credentials.id!r} has no login (access key id) and password (secret access key)")
+    client = {name: extra[name] for name in ("endpoint_url", "region_name") if extra.get(name)}
+    if "endpoint_url" in client:
+        # A store of one's own seldom has a name for each bucket.
+        fresh["config_kwargs"]["s3"] = {"addressing_style": "path"}  # type: ignore[index]
+    return {**fresh, "key": key, "secret": secret, "token": extra.get("aws_session_token"), "client_kwargs": client}
+
+
+class _Sftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """fsspec's SFTP, which would trust any server, connecting only to one whose key is known."""
+
+    cachable = False
+
+    def __init__(self, host: str, port: int, credentials: Credentials, limits: Limits) -> None:
+        self._port, self._credentials, self._limits = port, credentials, limits
+        super().__init__(host)
+
+    def _connect(self) -> None:
+        credentials, limits = self._credentials, self._limits
+        if not credentials.login:
+            raise UserError(f"connection {credentials.id!r} has no login")
+        name = self.host if self._port == 22 else f"[{self.host}]:{self._port}"
+        known = _known_hosts(name, credentials)
+        self.client = paramiko.SSHClient()
+        for host_name, keys in known.items():
+            for kind, key in keys.items():
+                self.client.get_host_keys().add(host_name, kind, key)
+        self.client.set_missing_host_key_policy(_RefuseUnknown(credentials.id))
+        try:
+            self.client.connect(
+                self.host,
+                self._port,
+                credentials.login,
+                credentials.password,
+                pkey=_private_key(credentials),
+                timeout=limits.connect,
+                banner_timeout=limits.connect,
+                auth_timeout=limits.connect,
+                # Only what the connection holds, whoever runs this.
+                allow_agent=False,
+                look_for_keys=False,
+            )
+            self.ftp = self.client.open_sftp()
+            self.ftp.get_channel().settimeout(limits.read)  # type: ignore[union-attr]  # it is open
+        except paramiko.BadHostKeyException as problem:
+            self.client.close()
+            raise UserError(
+                f"sftp://{name}: shows another host key ({problem.key.fingerprint}) than the one known; no login was "
+                "sent. Ask the institution whether it changed; if so, put the new one into the extra of connection "
+                f"{credentials.id!r}"
+            ) from None
+        except BaseException:
+            self.client.close()
+            raise
+
+
+class _RefuseUnknown(paramiko.MissingHostKeyPolicy):
+    def __init__(self, connection_id: str) -> None:
+        self._connection_id = connection_id
+
+    def missing_host_key(
+        self,
+        client: paramiko.SSHClient,  # noqa: ARG002  # as paramiko calls it
+        hostname: str,
+        key: paramiko.PKey,
+    ) -> None:
+        raise UserError(
+            f"sftp://{hostname}: nobody vouches for its host key ({key.fingerprint}); no login was sent. Compare it "
+            "with what the institution says and put `host_key` or `known_hosts`, the path of a file, into the extra "
+            f"of connection {self._connection_id!r}"
+        )
+
+
+def _known_hosts(name: str, credentials: Credentials) -> paramiko.HostKeys:
+    """The host keys vouched for: of the connection's extra, else of its known_hosts file, else of our account's."""
+    known = paramiko.HostKeys()
+    given, path = credentials.extra.get("host_key"), credentials.extra.get("known_hosts")
+    if given:
+        words = str(given).split()
+        text = next((word for word in words if word.startswith("AAAA")), "")
+        try:
+            blob = b64decode(text, validate=True)
+            key = paramiko.PKey.from_type_string(paramiko.Message(blob).get_text(), blob)
+        except (binascii.Error, paramiko.SSHException, ValueError):
+            raise UserError(
+                f"`host_key` in the extra of connection {credentials.id!r} is no public key; write it as in "
+                "known_hosts: ssh-ed25519 AAAA..."
+            ) from None
+        known.add(name, key.get_name(), key)
+        return known
+    file = Path(path).expanduser() if path else Path("~/.ssh/known_hosts").expanduser()
+    if path or file.is_file():
+        try:
+            known.load(str(file))
+        except OSError as problem:
+            raise UserError(f"connection {credentials.id!r}: known_hosts {file}: {problem.strerror}") from None
+    return known
+
+
+def _private_key(credentials: Credentials) -> paramiko.PKey | None:
+    extra = credentials.extra
+    text, path = extra.get("private_key"), extra.get("key_file")
+    if not text and not path:
+        return None
+    try:
+        text = text or Path(str(path)).expanduser().read_text()
+    except OSError as problem:
+        raise UserError(f"connection {credentials.id!r}: key_file {path}: {problem.strerror}") from None
+    passphrase = extra.get("private_key_passphrase")
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key(StringIO(text), passphrase)
+        except (paramiko.SSHException, ValueError):
+            continue
+    raise UserError(f"connection {credentials.id!r}: its private key cannot be read; check it and its passphrase")
+
+
+def _modified(filesystem: Any, path: str, info: dict[str, Any]) -> datetime:
+    stamp = info.get("mtime") or info.get("LastModified") or filesystem.modified(path)
+    return stamp.astimezone(UTC) if isinstance(stamp, datetime) else datetime.fromtimestamp(float(stamp), UTC)
+
+
+def _copied(filesystem: Any, path: str, target: Path) -> Path:
+    # Not fsspec.open, which takes `*` and `[` in a name for a pattern.
+    with filesystem.open(path, "rb") as source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy, _BLOCK)
+    return target
