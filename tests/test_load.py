@@ -111,7 +111,7 @@ def test_a_line_reaches_the_database_as_it_was_read(ingested, connection) -> Non
     assert row == ("2017-04-03", "É, Ltd", Decimal("1282.420749"), words, "2016-12-31", None, None, None)
     (row,) = batches(connection)
     assert (row["encoding"], row["vat_basis"], row["kind"], row["period_label"]) == (
-        "utf-8",
+        "utf-8-sig",
         "gross",
         "ledger",
         "2017-04",
@@ -276,6 +276,49 @@ def test_a_control_total_beside_the_file_must_agree_in_pounds_and_lines(
         assert (row["control_amount"], row["control_lines"]) == (Decimal("2.50"), 2)
     else:
         assert_refused(batch, connection, reason)
+
+
+TOTALS = {"totals": {"field": "supplier_name", "label": "(grand )?total"}}
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "reason"),
+    [
+        (",Grand Total,3.75\n", "loaded", None),
+        (",TOTAL,3.76\n", "refused", "£-0.01 apart"),
+        ("", "refused", "no totals row"),
+    ],
+    ids=["agrees", "a penny apart", "missing"],
+)
+def test_a_totals_row_is_no_line_and_must_agree(
+    ingested, connection, last: str, status: str, reason: str | None
+) -> None:
+    batch = ingested(lines(3) + last, institution(TOTALS))
+    assert (batch.status, batch.lines_read, batch.amount_read) == (status, 3, Decimal("3.75"))
+    assert (reason is None and batch.reason is None) or reason in batch.reason
+    (row,) = batches(connection)
+    stated = {"": None, ",TOTAL,3.76\n": Decimal("3.76")}.get(last, Decimal("3.75"))
+    assert row["control_amount"] == stated
+
+
+def test_a_totals_row_and_a_published_total_must_both_agree(ingested) -> None:
+    of = institution(TOTALS, control_total={"published": {"2017-04": "4.00"}})
+    assert ingested(lines(3) + ",Total,3.75\n", of).status == "refused"
+
+
+def test_a_drifted_file_leaves_a_note_for_its_publisher(ingested, connection) -> None:
+    ingested("Date,Supplier,Net Amount\n03/04/2017,Acme,1.25\n")
+    (note,) = connection.execute("select change_note from ops.batch").fetchone()
+    assert "Net Amount" in note
+    assert "What you can do" in note
+
+
+def test_damage_of_a_spreadsheet_is_kept_as_a_finding(ingested, connection) -> None:
+    of = institution({"columns": {**COLUMNS, "transaction_ref": "Ref"}})
+    batch = ingested(f"{HEADER.strip()},Ref\n03/04/2017,A,1,77\n03/04/2017,A,1,1.23E+11\n03/04/2017,A,1,4.5E+12\n", of)
+    assert (batch.status, batch.lines_quarantined) == ("loaded", 0)
+    found = connection.execute("select field, column_name, lines, example, source_row from ops.finding").fetchall()
+    assert found == [("transaction_ref", "Ref", 2, "1.23E+11", 3)]
 
 
 def test_a_quarantined_line_keeps_its_cells_and_every_problem(ingested, connection) -> None:

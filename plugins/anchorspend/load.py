@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO
 
@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from anchorspend import difference
-from anchorspend.contract import Feed, Institution, Period, PublishedTotals, SidecarTotal, Terms
+from anchorspend.contract import Feed, Institution, PublishedTotals, SidecarTotal, Terms
 from anchorspend.difference import Difference
 from anchorspend.kinds import Kind
 from anchorspend.read import Held, Part, Problem, Reading, read
@@ -84,16 +84,17 @@ def load(
         batch_id = _open_batch(connection, institution.id, feed_id, feed, source.file_id, terms)
         if batch_id is None:
             return None
+        reason, note = None, None
         try:
             if terms.period is None or terms.layout is None:
                 raise Held(terms.problem or "the contract says nothing of it")
             with connection.transaction(), _collector_paused():  # what a held file had already copied is rolled back
                 reading = read(source.data, feed, terms.layout, terms.period)
                 _copy(connection, batch_id, feed, reading, progress)
-            reason = _reconcile(connection, batch_id, feed, terms.period, reading, source.control)
+            reason = _reconcile(connection, batch_id, feed, terms, reading, source.control)
         except Held as held:
-            reason = str(held)
-        batch = _close_batch(connection, batch_id, source.name, reason)
+            reason, note = str(held), held.note
+        batch = _close_batch(connection, batch_id, source.name, reason, note)
         if reason:
             return batch
         if feed.definition.is_register:
@@ -142,6 +143,11 @@ def _copy(
         "update ops.batch set encoding = %s, lines_read = %s, amount_read = %s where batch_id = %s",
         [reading.encoding, reading.lines, reading.amount, batch_id],
     )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ops.finding values (%s, %s, %s, %s, %s, %s, %s)",
+            [(batch_id, *astuple(finding)) for finding in reading.findings],
+        )
 
 
 def _copy_part(connection: psycopg.Connection, batch_id: int, feed: Feed, part: Part) -> None:
@@ -221,7 +227,7 @@ def _reconcile(
     connection: psycopg.Connection,
     batch_id: int,
     feed: Feed,
-    period: Period,
+    terms: Terms,
     reading: Reading,
     control: BinaryIO | None,
 ) -> str | None:
@@ -261,31 +267,49 @@ def _reconcile(
             f"{bad:,} of {lines:,} lines could not be read, over the limit of {feed.quarantine_limit:.1%}; "
             f"see `anchorspend sql` on ops.quarantine with batch_id = {batch_id}, correct the layout or the file"
         )
-    return _compare_control(connection, batch_id, feed, period, reading, control)
+    return _compare_control(connection, batch_id, feed, terms, reading, control)
 
 
 def _compare_control(
     connection: psycopg.Connection,
     batch_id: int,
     feed: Feed,
-    period: Period,
+    terms: Terms,
     reading: Reading,
     control: BinaryIO | None,
 ) -> str | None:
-    expected_amount: Decimal | None = None
-    expected_lines: int | None = None
+    """Compare what was read with every control total there is: inside the file, beside it, and published elsewhere."""
+    assert terms.layout
+    assert terms.period
+    if terms.layout.totals and reading.totals is None:
+        totals = terms.layout.totals
+        return (
+            f"the file has no totals row: no cell of {totals.field} reads {totals.label!r}; ask the publisher whether "
+            "the file is whole, or take `totals` out of the layout"
+        )
+    if reading.totals is not None and (reason := _differs(connection, batch_id, reading, reading.totals, None)):
+        return reason
     match feed.control_total:
         case SidecarTotal() as sidecar if control is not None:
-            expected_amount, expected_lines = _sidecar(control, sidecar)
-        case PublishedTotals(published=published) if period.label in published:
-            expected_amount = published[period.label]
-    if expected_amount is None:
-        return None
+            return _differs(connection, batch_id, reading, *_sidecar(control, sidecar))
+        case PublishedTotals(published=published) if terms.period.label in published:
+            return _differs(connection, batch_id, reading, published[terms.period.label], None)
+    return None
+
+
+def _differs(
+    connection: psycopg.Connection,
+    batch_id: int,
+    reading: Reading,
+    expected_amount: Decimal,
+    expected_lines: int | None,
+) -> str | None:
+    """Keep a control total beside the batch; the reason to refuse the batch where it says something else."""
     connection.execute(
         "update ops.batch set control_amount = %s, control_lines = %s where batch_id = %s",
         [expected_amount, expected_lines, batch_id],
     )
-    if reading.amount.quantize(_PENNY) != expected_amount:
+    if reading.amount.quantize(_PENNY) != expected_amount.quantize(_PENNY):
         return (
             f"the file holds £{reading.amount.quantize(_PENNY):,} and its control total says £{expected_amount:,}, "
             f"£{reading.amount.quantize(_PENNY) - expected_amount:,} apart; ask the publisher which is right"
@@ -312,13 +336,16 @@ def _sidecar(control: BinaryIO, contract: SidecarTotal) -> tuple[Decimal, int | 
         ) from None
 
 
-def _close_batch(connection: psycopg.Connection, batch_id: int, name: str, reason: str | None) -> Batch:
+def _close_batch(
+    connection: psycopg.Connection, batch_id: int, name: str, reason: str | None, note: str | None
+) -> Batch:
     row = connection.execute(
         """
-        update ops.batch set status = %s, reason = %s, finished_at = clock_timestamp() where batch_id = %s
+        update ops.batch set status = %s, reason = %s, change_note = %s, finished_at = clock_timestamp()
+        where batch_id = %s
         returning lines_read, lines_quarantined, amount_read
         """,
-        ["refused" if reason else "loaded", reason, batch_id],
+        ["refused" if reason else "loaded", reason, note, batch_id],
     ).fetchone()
     assert row
     return Batch(batch_id, name, "refused" if reason else "loaded", reason, *row)
