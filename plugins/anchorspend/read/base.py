@@ -32,6 +32,11 @@ class Sheet:
     name: str | None
     rows: Iterator[tuple[int, list[str]]]
 
+    @property
+    def where(self) -> str:
+        """How a message about it begins."""
+        return f"sheet {self.name!r}: " if self.name else ""
+
 
 def note(found: Sequence[str], you_can: Sequence[str], contract: str | None = None) -> str:
     """A letter to a publisher: what was found, what is held back and why, what they can do.
@@ -40,8 +45,8 @@ def note(found: Sequence[str], you_can: Sequence[str], contract: str | None = No
     """
     parts = [
         "What we found:\n" + "\n".join(f"- {one}" for one in found),
-        "What we hold back: the whole file. None of its lines is counted, because a column taken for another or a line "
-        "read twice would move published figures without anybody seeing it. Earlier files stay as they are.",
+        "What we hold back: the whole file. None of its lines is counted until this is settled, because a guess could "
+        "move published figures without anybody seeing it. What we had from earlier files stays as it is.",
         "What you can do:\n" + "\n".join(f"- {one}" for one in you_can),
     ]
     if contract:

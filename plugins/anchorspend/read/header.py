@@ -41,7 +41,7 @@ def find_header(sheet: Sheet, layout: Layout, kind: Kind) -> Header:
     """
     wanted = {name: {normalise_header(s) for s in spellings} for name, spellings in layout.spellings().items()}
     needed = {name: spellings for name, spellings in wanted.items() if name not in layout.optional}
-    where = f"sheet {sheet.name!r}: " if sheet.name else ""
+    where = sheet.where
     nearest: tuple[int, list[str]] = (0, [])
     seen: list[list[str]] = []
     for _, cells in islice(sheet.rows, layout.header_within):

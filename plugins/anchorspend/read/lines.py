@@ -110,7 +110,7 @@ def _parts(sheets: Iterator[Sheet], typer: "_Typer", reading: Reading) -> Iterat
                     if total is not None:
                         raise _two_totals(typer.layout, sheet, total, number)
                     total = number
-                    amount = typer.stated_total(cells, header, number)
+                    amount = typer.stated_total(cells, header, f"{sheet.where}row {number}")
                     reading.totals = amount if reading.totals is None else _exact_sum((reading.totals, amount))
             part = typer.part(lines, header, sheet.name, first_line=reading.lines + 1)
             reading.lines += len(lines)
@@ -118,15 +118,16 @@ def _parts(sheets: Iterator[Sheet], typer: "_Typer", reading: Reading) -> Iterat
             last = lines[-1] if lines else last
             yield part
         if total is None and reading.lines > lines_before + 1:
-            typer.refuse_total(last, header, [reading.amount - amount_before, reading.amount])
+            typer.refuse_total(
+                last[1], header, f"{sheet.where}row {last[0]}", [reading.amount - amount_before, reading.amount]
+            )
     reading.findings = typer.damage.findings()
 
 
 def _two_totals(layout: Layout, sheet: Sheet, first: int, second: int) -> Held:
     assert layout.totals
-    where = f"sheet {sheet.name!r}: " if sheet.name else ""
     return Held(
-        f"{where}rows {first} and {second} both read as the total by `totals: {{field: {layout.totals.field}, "
+        f"{sheet.where}rows {first} and {second} both read as the total by `totals: {{field: {layout.totals.field}, "
         f"label: {layout.totals.label!r}}}`; write a label that only the one has"
     )
 
@@ -191,22 +192,21 @@ class _Typer:
             return lines, []
         return list(compress(lines, (not one for one in is_total))), list(compress(lines, is_total))
 
-    def stated_total(self, cells: list[str], header: Header, number: int) -> Decimal:
+    def stated_total(self, cells: list[str], header: Header, row: str) -> Decimal:
         """The pounds of a totals row. Raises `Held` when they cannot be read."""
         place = header.position[self.kind.amount or ""]
         cell = "".join(cells[place : place + 1]).strip()
         try:
             return self._money(cell)
         except ValueError as problem:
-            raise Held(f"row {number}: the total reads {cell!r}, {problem}; put the row right") from None
+            raise Held(f"{row}: the total reads {cell!r}, {problem}; put the row right") from None
 
-    def refuse_total(self, last: tuple[int, list[str]], header: Header, sums: list[Decimal]) -> None:
+    def refuse_total(self, last: list[str], header: Header, row: str, sums: list[Decimal]) -> None:
         """Hold a file whose last line reads like the total of the others: counted, it would double the pounds.
 
         `sums` are the pounds of the sheet and of the file, with that line in them.
         """
-        number, row = last
-        cells = [*map(str.strip, row), *[""] * (len(header.names) - len(row))]
+        cells = [*map(str.strip, last), *[""] * (len(header.names) - len(last))]
         place = header.position.get(self.kind.amount or "")
         try:
             amount = self._money(cells[place]) if place is not None else Decimal(0)
@@ -221,10 +221,8 @@ class _Typer:
         text = cells[label] if label is not None and header.position.get(field) == label else ""
         pattern = re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", text).replace("'", "''")
         contract = f"totals: {{field: {field}, label: '{pattern}'}}"
-        message = (
-            f"row {number} holds £{amount:,}, the sum of the lines above it; if it is their total, set `{contract}`"
-        )
-        found = [f"Row {number} reads like a total: £{amount:,} is the sum of the lines above it."]
+        message = f"{row} holds £{amount:,}, the sum of the lines above it; if it is their total, set `{contract}`"
+        found = [f"{row[0].upper()}{row[1:]} reads like a total: £{amount:,} is the sum of the lines above it."]
         raise Held(message, note(found, ["Send the file without the row, or tell us that it is the total."], contract))
 
     def _telling(self, cells: list[str], header: Header) -> str:
