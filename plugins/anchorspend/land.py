@@ -5,6 +5,7 @@ per version of each file name, so the same bytes again are nothing new and a fil
 """
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,7 +134,10 @@ def _seen(connection: psycopg.Connection, institution_id: str, feed_id: str, url
 
 
 def found_at(path: Path, feed: Feed) -> Found:
-    """A file named by a person rather than found at the feed's source. Raises `UserError` when it cannot be read."""
+    """A file named by a person rather than found at the feed's source. Raises `UserError` when it cannot be read.
+
+    It is called by its name, or with so many of its folders as the feed's pattern of periods asks for.
+    """
     path = path.absolute()
     if not path.is_file():
         raise UserError(f"{path}: no such file")
@@ -141,8 +145,9 @@ def found_at(path: Path, feed: Feed) -> Found:
     if isinstance(feed.control_total, SidecarTotal):
         beside = path.with_name(feed.control_total.sidecar.format(stem=path.stem))
         control = beside if beside.is_file() else None
+    names = ["/".join(path.parts[-count:]) for count in range(1, len(path.parts))]
     return Found(
-        path.name,
+        next((name for name in names if re.search(feed.period, name, re.IGNORECASE)), path.name),
         f"file://{path}",
         path.stat().st_size,
         _changed(path),

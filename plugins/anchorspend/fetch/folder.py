@@ -29,6 +29,7 @@ _BLOCK = 1 << 20
 class FolderOrigin:
     """The files of a folder, oldest first (by modification time, then name); none where the folder is absent.
 
+    A file is called by its path below the folder: `2020-21/april.csv` and `2021-22/april.csv` are two files.
     `sidecar` names the control-total file beside a data file; {stem} is the data file's name without its ending.
     """
 
@@ -56,7 +57,7 @@ class FolderOrigin:
             beside = {str(path): _modified(filesystem, path, info) for path, info in everything.items()}
             found = [
                 Found(
-                    PurePosixPath(path).name,
+                    str(PurePosixPath(path).relative_to(self._folder)),
                     self._url(path),
                     int(info["size"]),
                     _modified(filesystem, path, info),
