@@ -1,4 +1,4 @@
-"""Files as councils, trusts and Contracts Finder left them: every line and penny of each, by the project and by the test.
+"""Files as councils, trusts and Contracts Finder left them: each line and penny, by the project and by the test.
 
 The test's own road is the csv, json and zipfile modules, openpyxl and xlrd, with `Decimal`, and nothing of the reader.
 """
@@ -44,7 +44,13 @@ class File(NamedTuple):
 
 FILES = [
     File("spend/trafford/trafford-supplier-spend-2026-27.zip", "trafford_council", "ledger", "trafford/", 8),
-    File("spend/trafford/government_procurement_card_transactions_2026-27.csv", "trafford_council", "cards", "trafford/", 6),
+    File(
+        "spend/trafford/government_procurement_card_transactions_2026-27.csv",
+        "trafford_council",
+        "cards",
+        "trafford/",
+        6,
+    ),
     File("spend/oxford/expenditure-over-500-apr-jun-2014.csv", "oxford_city_council", "ledger", "oxford/", 6),
     File("spend/oxford/expenditure-over-500-apr-jun-2015.csv", "oxford_city_council", "ledger", "oxford/", 6),
     File("spend/oxford/expenditure-over-500-apr-jun-2016.csv", "oxford_city_council", "ledger", "oxford/", 6),
@@ -53,10 +59,22 @@ FILES = [
     File("spend/lambeth/2011-01-payments.csv", "lambeth_council", "ledger", "lambeth/", 1),
     File("spend/nhs/BART 01 - April.xlsx", "barts_health_nhs_trust", "ledger", "barts/2020-21/", 10),
     File("spend/nhs/BART 09 - December.xls", "barts_health_nhs_trust", "ledger", "barts/2020-21/", 9, below=1),
-    File("spend/nhs/CHWE 01 - April.csv", "chelsea_and_westminster_nhs_trust", "ledger", "chelsea_and_westminster/2020-21/", 7),
-    File("spend/nhs/HILL 03-05 - June to August.xlsx", "hillingdon_hospitals_nhs_trust", "ledger", "hillingdon/2020-21/", 7),
+    File(
+        "spend/nhs/CHWE 01 - April.csv",
+        "chelsea_and_westminster_nhs_trust",
+        "ledger",
+        "chelsea_and_westminster/2020-21/",
+        7,
+    ),
+    File(
+        "spend/nhs/HILL 03-05 - June to August.xlsx",
+        "hillingdon_hospitals_nhs_trust",
+        "ledger",
+        "hillingdon/2020-21/",
+        7,
+    ),
     File("spend/nhs/HOME 01 - April.pdf.csv", "homerton_nhs_trust", "ledger", "homerton/2020-21/", 7),
-]  # fmt: skip
+]
 ENDS_LOST = File("spend/lambeth/2011-11-payments.csv", "lambeth_council", "ledger", "lambeth/", 1)
 COMMAS_LOST = File("spend/lambeth/2012-06-payments.csv", "lambeth_council", "ledger", "lambeth/", 4)
 NOTICES = File("ocds/contracts-finder-2025-01.json", "contracts_finder", "notices", "contracts_finder/", -1)
