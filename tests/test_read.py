@@ -25,7 +25,7 @@ COLUMNS = {"payment_date": "Date", "supplier_name": "Supplier", "amount": "Amoun
 APRIL = Period("2017-04", dt.date(2017, 4, 1), dt.date(2017, 4, 30))
 HEADER = "Date,Supplier,Amount"
 LINE = "03/04/2017,Acme,1.50"
-quick = settings(deadline=None, max_examples=150)
+quick = settings(deadline=None, max_examples=150, derandomize=True)
 
 
 class Lines(NamedTuple):
@@ -246,6 +246,180 @@ def test_a_fallback_column_is_read_where_the_own_cell_is_empty() -> None:
 def test_a_cell_between_the_header_and_a_fallback_column_is_not_lost(row: str) -> None:
     found = lines_of([HEADER + ",Postcode", row], feed(WITH_POSTCODE, fallback={"supplier_postcode": 6}))
     assert found.reasons() == [(2, None, "lost", "a cell to the right of the header")]
+
+
+def test_a_cell_under_a_blank_header_is_a_problem_of_its_line() -> None:
+    found = lines_of([HEADER + ",,", f"{LINE},,", f"{LINE},lost,", f"{LINE}, ,also"])
+    reason = "a cell under a blank header"
+    assert found.reasons() == [(3, None, "lost", reason), (4, None, "also", reason)]
+    assert (len(found.good), found.amount) == (1, Decimal("4.50"))
+    found = lines_of([f"Date,,Supplier,Amount{',' * 9}", f"03/04/2017,,Acme,1.50{',' * 9}"])
+    assert not found.bad
+
+
+def test_a_column_without_a_header_may_be_a_fallback() -> None:
+    found = lines_of(
+        [HEADER + ",Postcode,", f"{LINE},,LU2 2BB"], feed(WITH_POSTCODE, fallback={"supplier_postcode": 5})
+    )
+    assert [row["supplier_postcode"] for row in found.good] == ["LU2 2BB"]
+
+
+def test_the_header_of_every_page_of_a_pdf_is_no_line() -> None:
+    found = lines_of([HEADER, LINE, HEADER, LINE, HEADER + ",,", HEADER.lower(), HEADER + ",x", HEADER])
+    assert [row["source_row"] for row in found.good] == [2, 4]
+    assert [one.source_row for one in found.bad] == [6, 7]
+    assert found.lines == 4
+
+
+def test_the_column_of_an_optional_field_may_be_absent() -> None:
+    columns = {**COLUMNS, "description": "Text", "supplier_ref": "No"}
+    found = lines_of(
+        ["Text,Date,Supplier,Amount", f"words,{LINE}"], feed(columns, optional=["description", "supplier_ref"])
+    )
+    assert [(row["description"], row["supplier_ref"]) for row in found.good] == [("words", None)]
+    with pytest.raises(Held, match="no column for description"):
+        lines_of([HEADER, LINE], feed(columns, optional=["supplier_ref"]))
+
+
+@pytest.mark.parametrize(
+    ("star", "header", "known"),
+    [
+        ("Note*", "notes of May", True),
+        ("*", "anything", True),
+        ("x*z", "X y\nZ", True),
+        ("Note *", "Note *", True),
+        ("Note", "Notes", False),
+        ("N.te", "Note", False),
+        ("*ote", "Notes", False),
+    ],
+)
+def test_a_star_in_ignore_stands_for_any_characters(star: str, header: str, known: bool) -> None:
+    written = io.StringIO()
+    csv.writer(written).writerows([[*HEADER.split(","), header], [*LINE.split(","), "x"]])
+    if known:
+        assert lines_of(written.getvalue(), feed(ignore=[star])).lines == 1
+    else:
+        with pytest.raises(Held, match="nobody mapped"):
+            lines_of(written.getvalue(), feed(ignore=[star]))
+
+
+TOTALS = {"field": "supplier_name", "label": "(grand )?total:?"}
+
+
+@pytest.mark.parametrize("label", ["Total", " GRAND TOTAL: "])
+def test_a_totals_row_is_kept_out_of_the_lines(label: str) -> None:
+    found = lines_of([HEADER, LINE, LINE.replace("Acme", "Total Oil"), f",{label},£4.00"], feed(totals=TOTALS))
+    assert (found.lines, found.amount, found.totals, found.bad) == (2, Decimal("3.00"), Decimal("4.00"), [])
+
+
+def test_a_totals_row_that_is_declared_and_absent_is_none() -> None:
+    assert lines_of([HEADER, LINE], feed(totals=TOTALS)).totals is None
+    assert lines_of([HEADER], feed(totals=TOTALS)).totals is None
+
+
+def test_the_totals_of_several_sheets_are_added_up() -> None:
+    rows = [HEAD, [dt.date(2017, 4, 3), "A", -1], [None, "Total", -1]]
+    found = lines_of(workbook(A=rows, B=rows, C=rows[:2]), feed(**XLSX, totals=TOTALS, payments_are="negative"))
+    assert (found.lines, found.amount, found.totals) == (3, Decimal(3), Decimal(2))
+
+
+def test_two_totals_in_one_sheet_or_one_that_cannot_be_read_hold_the_file() -> None:
+    with pytest.raises(Held, match=r"rows 3 and 5 both read as the total .*; write a label that only the one has"):
+        lines_of([HEADER, LINE, ",Total,1.50", LINE, ",Total,3"], feed(totals=TOTALS))
+    with pytest.raises(Held, match=r"row 3: the total reads 'see below', not an amount of money"):
+        lines_of([HEADER, LINE, ",Total,see below"], feed(totals=TOTALS))
+
+
+@pytest.mark.parametrize(
+    "row", [",Grand Total,3.00", "Total (all),,3.00", ",,3.00", "SUM,,3", ",It's the sub-total [net],£3.00"]
+)
+def test_a_last_row_that_reads_like_a_total_holds_the_file_and_the_line_it_names_accepts_it(row: str) -> None:
+    rows = [HEADER, LINE, LINE, "", row, ""]
+    with pytest.raises(
+        Held, match=r"row 5 holds £3(\.00)?, the sum of the lines above it; if it is their total"
+    ) as held:
+        lines_of(rows)
+    line = re.search(r"`(totals: .*)`", str(held.value))
+    assert line
+    assert held.value.note
+    assert line[1] in held.value.note
+    found = lines_of(rows, feed(**yaml.safe_load(line[1])))
+    assert (found.lines, found.amount, found.totals) == (2, Decimal(3), Decimal(3))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "03/04/2017,Acme,3.00",  # the sum of the others by chance, and reads like a line
+        ",Total,3.01",  # no sum
+        ",Total,n/a",
+        "03/04/2017,Total Oil,7",
+    ],
+)
+def test_a_last_row_that_is_no_total_is_a_line(row: str) -> None:
+    assert lines_of([HEADER, LINE, LINE, row]).lines == 3
+
+
+def test_a_total_of_all_sheets_under_the_last_one_holds_the_file() -> None:
+    rows = [HEAD, [dt.date(2017, 4, 3), "A", 1]]
+    with pytest.raises(Held, match="sheet 'B': row 3 holds £2.00, the sum of the lines above"):
+        lines_of(workbook(A=rows, B=[*rows, [None, "Total", 2]]), feed(**XLSX))
+
+
+DAMAGED = {
+    "11-Oct": "date",
+    "Jan-12": "date",
+    "1-Jan-2012": "date",
+    "01/02/2012 00:00": "date",
+    "2012-02-01 00:00:00": "date",
+    "1.23E+11": "shortened",
+    "#N/A": "error",
+    "########": "narrow",
+}
+
+
+@pytest.mark.parametrize("cell", DAMAGED)
+def test_what_a_spreadsheet_did_to_a_reference_is_found_and_kept(cell: str) -> None:
+    columns = {**COLUMNS, "transaction_ref": "Ref", "description": "Text"}
+    rows = [f"{HEADER},Ref,Text", f"{LINE},A1,x", f"{LINE}, {cell} ,{cell}", *[f"{LINE},{cell},"] * 3000]
+    found = lines_of(rows, feed(columns))
+    assert (len(found.good), found.bad) == (3002, [])
+    assert {row["transaction_ref"] for row in found.good} == {"A1", cell}
+    by_field = {one.field: one for one in found.findings}
+    one = by_field.pop("transaction_ref")
+    assert (one.column, one.lines, one.example, one.source_row) == ("Ref", 3001, cell, 3)
+    assert DAMAGED[cell] in one.reason
+    assert list(by_field) == (["description"] if "#" in cell else [])
+
+
+def test_a_company_number_of_under_eight_digits_is_found() -> None:
+    columns = {**COLUMNS, "company_number": "Company"}
+    numbers = ["01234567", "1234567", "SC123456", "", "12", "OC301234"]
+    found = lines_of([f"{HEADER},Company", *(f"{LINE},{number}" for number in numbers)], feed(columns))
+    (one,) = found.findings
+    assert (one.field, one.lines, one.example, one.source_row) == ("company_number", 2, "1234567", 3)
+
+
+def test_damage_is_found_in_amounts_and_dates_that_are_quarantined_for_it() -> None:
+    found = lines_of([HEADER, LINE, "########,Acme,1", "03/04/2017,Acme,#REF!"])
+    assert len(found.bad) == 2
+    assert [(one.field, one.example) for one in found.findings] == [("payment_date", "########"), ("amount", "#REF!")]
+
+
+def test_a_true_date_among_the_references_of_a_workbook_is_found() -> None:
+    columns = {**COLUMNS, "invoice_ref": "Invoice"}
+    rows = [[*HEAD, "Invoice"], [dt.date(2017, 4, 3), dt.date(2017, 4, 3), 1, dt.date(2012, 10, 11)]]
+    (one,) = lines_of(workbook(A=rows), feed(columns, **XLSX)).findings
+    assert (one.field, one.example, one.source_row) == ("invoice_ref", "2012-10-11", 2)
+
+
+def test_words_and_references_that_only_look_odd_are_no_damage() -> None:
+    columns = {**COLUMNS, "transaction_ref": "Ref", "description": "Text"}
+    cells = ["#", "#12", "INV-Jan-12", "1E5", "12-345", "A/01/02/2012", "20120201", "2012/13", "###"]
+    found = lines_of([f"{HEADER},Ref,Text", *(f"{LINE},{cell},{cell}" for cell in cells)], feed(columns))
+    assert (found.lines, found.findings) == (len(cells), [])
+    found = lines_of([f"{HEADER},Text", f"{LINE},Jan-12"], feed({**COLUMNS, "description": "Text"}))
+    assert found.findings == []
 
 
 def test_blank_rows_are_not_lines_and_count_in_row_numbers() -> None:
