@@ -75,7 +75,7 @@ class FolderOrigin:
         )
 
     def fetch(self, found: Found, seen: Seen | None, scratch: Path) -> Fetched:  # noqa: ARG002  # as any origin
-        with self._plainly():
+        with self._plainly(found.url):
             path = self._copied(found.url, scratch / "file")
             control = self._copied(found.control_url, scratch / "control") if found.control_url else None
         return Fetched(found.name, path, found.modified_at or datetime.now(UTC), control)
@@ -100,15 +100,16 @@ class FolderOrigin:
         return control if control in beside else None
 
     @contextmanager
-    def _plainly(self) -> Iterator[None]:
-        """What goes wrong at a server, in words that name the place and hold no credentials."""
+    def _plainly(self, place: str | None = None) -> Iterator[None]:
+        """What goes wrong at a server, in words that name the place, else the folder, and hold no credentials."""
+        place = place or self._place
         try:
             yield
         except (PermissionError, paramiko.AuthenticationException):
             login = f"the login of connection {self._connection!r}" if self._connection else "reading without a login"
-            raise UserError(f"{self._place}: refuses {login}; check it, and its right to list and read") from None
+            raise UserError(f"{place}: refuses {login}; check it, and its right to list and read") from None
         except (OSError, EOFError, paramiko.SSHException, BotoCoreError) as problem:
-            raise FetchFailed(f"{self._place}: could not be read: {type(problem).__name__}: {problem}") from None
+            raise FetchFailed(f"{place}: could not be read: {type(problem).__name__}: {problem}") from None
 
 
 class LocalFiles:
@@ -147,7 +148,11 @@ def _s3_options(credentials: Credentials | None, limits: Limits) -> dict[str, An
         # Kept instances and listings would show a long-lived process yesterday's files.
         "skip_instance_cache": True,
         "use_listings_cache": False,
-        "config_kwargs": {"connect_timeout": limits.connect, "read_timeout": limits.read},
+        "config_kwargs": {
+            "connect_timeout": limits.connect,
+            "read_timeout": limits.read,
+            "retries": {"max_attempts": limits.attempts - 1},
+        },
     }
     if credentials is None:
         return {**fresh, "anon": True}
@@ -238,7 +243,7 @@ def _known_hosts(name: str, credentials: Credentials) -> paramiko.HostKeys:
         try:
             blob = b64decode(text, validate=True)
             key = paramiko.PKey.from_type_string(paramiko.Message(blob).get_text(), blob)
-        except (binascii.Error, paramiko.SSHException, ValueError):
+        except (binascii.Error, paramiko.SSHException, paramiko.pkey.UnknownKeyType, ValueError):
             raise UserError(
                 f"`host_key` in the extra of connection {credentials.id!r} is no public key; write it as in "
                 "known_hosts: ssh-ed25519 AAAA..."

@@ -135,8 +135,11 @@ class Client:
                 if response.status_code not in _REDIRECTS or not target:
                     yield response
                     return
-            here = urljoin(here, target)
-            parts = urlsplit(here)
+            try:
+                here = urljoin(here, target)
+                parts = urlsplit(here)
+            except ValueError:
+                parts = urlsplit("")
             if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
                 raise UserError(f"{url}: leads to an address that is none of the web; check the address")
             if urlsplit(url).scheme == "https" and parts.scheme == "http":
