@@ -32,6 +32,7 @@ class InstitutionType(StrEnum):
     SCHOOL = "school"
     AIRPORT = "airport"
     CENTRAL_GOVERNMENT = "central_government"
+    REGISTER = "register"  # no anchor: who keeps a register of companies, charities, ...
 
 
 class SidecarTotal(Strict):
