@@ -362,7 +362,7 @@ def test_a_last_row_that_is_no_total_is_a_line(row: str) -> None:
 
 def test_a_total_of_all_sheets_under_the_last_one_holds_the_file() -> None:
     rows = [HEAD, [dt.date(2017, 4, 3), "A", 1]]
-    with pytest.raises(Held, match="sheet 'B': row 3 holds £2.00, the sum of the lines above"):
+    with pytest.raises(Held, match=r"sheet 'B': row 3 holds £2\.00, the sum of the lines above"):
         lines_of(workbook(A=rows, B=[*rows, [None, "Total", 2]]), feed(**XLSX))
 
 

@@ -75,7 +75,7 @@ def _tables(file: BinaryIO, form: _Form, layout: Layout) -> tuple[str | None, It
         if form in {"xlsb", "ods"}:
             archive.verify(archive.open_zip(file))
         file.seek(0)
-        return None, workbook.sheets(file, form, layout)  # type: ignore[arg-type]  # impostors are refused
+        return None, workbook.sheets(file, layout, is_xlsx=form == "xlsx")
     reader = records if layout.format == "json" else delimited
     encoding = reader.encoding_of(file, layout)
     return encoding, iter([Sheet(None, reader.rows(file, encoding, layout))])

@@ -4,20 +4,27 @@ XLSX and XLSM are read by openpyxl, which streams, keeps `#REF!` apart from an e
 XLSB and ODS by calamine, which holds a sheet in memory and gives an error cell as an empty one.
 """
 
+import contextlib
+import pickle
 import re
-from collections.abc import Iterator
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, BinaryIO, Literal
+from pathlib import Path
+from typing import IO, Any, BinaryIO
 
 import openpyxl
-import python_calamine
 
 from anchorspend.contract import Layout
 from anchorspend.read.base import Held, Sheet
 from anchorspend.read.values import from_workbook
 
 _EVERY_SHEET: str = Layout.model_fields["sheets"].default
+_CALAMINE = Path(__file__).with_name("calamine_process.py")
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,17 @@ class _Inside:
     rows: Iterator[tuple[int, list[str]]]
 
 
-def sheets(file: BinaryIO, kind: Literal["xlsx", "xls", "xlsb", "ods"], layout: Layout) -> Iterator[Sheet]:
+def sheets(file: BinaryIO, layout: Layout, *, is_xlsx: bool) -> Iterator[Sheet]:
     """The sheets a layout names that hold anything, one after the other.
 
     A hidden sheet is read only where `sheets` names it: it may repeat what another shows, or be a list of codes.
     Raises `Held` when none fits, one is broken, or a hidden one holds cells nobody spoke of.
     """
-    inside = list(_by_openpyxl(file) if kind == "xlsx" else _by_calamine(file))
+    with _openpyxl(file) if is_xlsx else _calamine(file, layout.sheets) as inside:
+        yield from _wanted(inside, layout)
+
+
+def _wanted(inside: Sequence[_Inside], layout: Layout) -> Iterator[Sheet]:
     wanted = [sheet for sheet in inside if re.fullmatch(layout.sheets, sheet.name)]
     if not wanted:
         names = ", ".join(sheet.name for sheet in inside)
@@ -46,10 +57,9 @@ def sheets(file: BinaryIO, kind: Literal["xlsx", "xls", "xlsb", "ods"], layout: 
         if first is None:
             continue
         if sheet.is_hidden and layout.sheets == _EVERY_SHEET:
-            shown = "|".join(re.escape(one.name) for one in wanted if not one.is_hidden)
+            shown = "|".join(re.escape(one.name) for one in wanted if not one.is_hidden).replace("'", "''")
             raise Held(
-                f"sheet {sheet.name!r} is hidden and not empty; say which sheets to read, "
-                f"such as `sheets: {_yaml_quoted(shown)}`"
+                f"sheet {sheet.name!r} is hidden and not empty; say which sheets to read, such as `sheets: '{shown}'`"
             )
         is_empty = False
         yield Sheet(sheet.name, chain([first], sheet.rows))
@@ -57,59 +67,77 @@ def sheets(file: BinaryIO, kind: Literal["xlsx", "xls", "xlsb", "ods"], layout: 
         raise Held("every sheet of the workbook is empty; ask the publisher for it again")
 
 
-def _by_openpyxl(file: BinaryIO) -> Iterator[_Inside]:
+@contextlib.contextmanager
+def _openpyxl(file: BinaryIO) -> Iterator[list[_Inside]]:
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except Exception as problem:  # a broken workbook fails in as many ways as zip and XML have
-        raise _broken(problem) from None
+        raise _broken(repr(problem)) from None
+    inside = []
     for sheet in book.worksheets:  # sheets of cells only: a chart sheet has none
         # A read-only sheet believes the size its writer stated, which is often one cell.
         sheet.reset_dimensions()
-        yield _Inside(sheet.title, sheet.sheet_state != "visible", _guarded(enumerate(sheet.values, start=1)))
+        inside.append(_Inside(sheet.title, sheet.sheet_state != "visible", _numbered(sheet.values)))
+    yield inside
 
 
-def _by_calamine(file: BinaryIO) -> Iterator[_Inside]:
+@contextlib.contextmanager
+def _calamine(file: BinaryIO, pattern: str) -> Iterator[list[_Inside]]:
+    with tempfile.TemporaryFile() as whole:
+        shutil.copyfileobj(file, whole)
+        whole.seek(0)
+        child = subprocess.Popen(
+            [sys.executable, "-I", _CALAMINE, pattern],
+            stdin=whole,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    with child:
+        assert child.stdout
+        try:
+            yield [
+                _Inside(name, is_hidden, _numbered(_rows_of(child.stdout, number)))
+                for number, (name, is_hidden) in enumerate(_frame(child.stdout))
+            ]
+        finally:
+            child.kill()
+
+
+def _rows_of(stream: IO[bytes], number: int) -> Iterator[Any]:
+    """The rows of one sheet; frames of earlier sheets, which nobody read to the end, are passed over."""
+    while True:
+        sheet, rows = _frame(stream)
+        if sheet == number and rows is None:
+            return
+        if sheet == number:
+            yield from rows
+
+
+def _frame(stream: IO[bytes]) -> Any:
     try:
-        book = python_calamine.load_workbook(file)
-    except python_calamine.PasswordError:
-        raise Held("the workbook is locked with a password; ask the publisher for it without one") from None
-    except BaseException as problem:
-        raise _panic_is_broken(problem) from None
-    for about in book.sheets_metadata:
-        if about.typ is python_calamine.SheetTypeEnum.WorkSheet:
-            is_hidden = about.visible is not python_calamine.SheetVisibleEnum.Visible
-            yield _Inside(about.name, is_hidden, _guarded(_calamine_rows(book, about.name)))
+        frame = pickle.load(stream)  # noqa: S301  # what our own process wrote
+    except Exception:  # a frame may be cut anywhere
+        raise _broken("the reader gave up on it") from None
+    if frame == "locked":
+        raise Held("the workbook is locked with a password; ask the publisher for it without one")
+    if isinstance(frame, str):
+        raise _broken(frame)
+    return frame
 
 
-def _calamine_rows(book: python_calamine.CalamineWorkbook, name: str) -> Iterator[tuple[int, list[Any]]]:
-    sheet = book.get_sheet_by_name(name)
-    if sheet.start is not None:
-        # Columns that are empty down to the last row are left out; rows are not.
-        margin = [""] * sheet.start[1]
-        yield from ((number, [*margin, *row]) for number, row in enumerate(sheet.iter_rows(), start=1))
-
-
-def _guarded(rows: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, list[str]]]:
+def _numbered(rows: Iterable[Any]) -> Iterator[tuple[int, list[str]]]:
+    numbered = enumerate(rows, start=1)
     while True:
         try:
-            number, row = next(rows)
+            number, row = next(numbered)
         except StopIteration:
             return
-        except BaseException as problem:
-            raise _panic_is_broken(problem) from None
+        except Held:
+            raise
+        except Exception as problem:
+            raise _broken(repr(problem)) from None
         yield number, [from_workbook(cell) for cell in row]
 
 
-def _panic_is_broken(problem: BaseException) -> BaseException:
-    """What to raise for what a reader raised. A panic in calamine is no `Exception`, and its class has no import."""
-    if isinstance(problem, Exception) or type(problem).__name__ == "PanicException":
-        return _broken(problem)
-    return problem
-
-
-def _broken(problem: BaseException) -> Held:
-    return Held(f"the workbook cannot be read: {problem!r}; open it in a spreadsheet and save it again")
-
-
-def _yaml_quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _broken(problem: str) -> Held:
+    return Held(f"the workbook cannot be read: {problem}; open it in a spreadsheet and save it again")
