@@ -1,15 +1,16 @@
 """The command line. Exit codes: 0 done, 1 done and something is held or failed a check, 2 something to put right."""
 
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from anchorspend import contract, demo, ingest, model, release, show, warehouse
+from anchorspend import contract, demo, ingest, model, rehearse, release, settings, show, warehouse
 from anchorspend.errors import UserError
 from anchorspend.server import airflow, postgres
 
@@ -94,18 +95,151 @@ def sample(
     write_county(folder / "inbox", folder / "truth", scale=scale, progress=_say)
 
 
+@app.command(name="inspect")
+def inspect_command(
+    file: Annotated[Path, typer.Argument(help="a file as its publisher left it")],
+    kind: Annotated[str | None, typer.Option(help="kind of feed; the likeliest when none is named")] = None,
+    institution: Annotated[str | None, typer.Option(help="id the draft is for; guessed when none is named")] = None,
+    draft: Annotated[Path | None, typer.Option(help="write the draft here: a new .yml file, or a folder")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object; its keys never change meaning")] = False,
+) -> None:
+    """Say what a file is, column by column, and draft the contract that loads it. Needs no database.
+
+    Exits 1 when there is no draft, or the draft would not load the file.
+
+    Keys of --json: file, format, reads_as, encoding, delimiter, quotechar, line_ending, members, sheets, header_row,
+    lines, repeated_lines, columns, kind, other_kinds, missing, period, dates, totals, oddities, notes, problem, draft,
+    feed, rehearsal.
+    """
+    from anchorspend.inspect import inspect_file, printed  # pandas takes a second, and no other command needs this
+
+    target = None if draft is None else _new_draft(draft, institution)
+    if target and target.suffix:
+        institution = target.stem
+    done = inspect_file(file, kind, institution)
+    if as_json:
+        typer.echo(json.dumps(printed.as_json(done), ensure_ascii=False, indent=2))
+    else:
+        _print(printed.shown(done))
+        if done.draft:
+            typer.echo(f"\n{done.draft.text}")
+    if done.draft and target:
+        path = target if target.suffix else target / f"{done.draft.institution.id}.yml"
+        _write_new(path, done.draft.text)
+        _say_next(file, path, done.draft.feed_id, done.named.name if done.named else file.name)
+    if done.rehearsal is None or done.rehearsal.refused:
+        raise typer.Exit(1)
+
+
+def _new_draft(draft: Path, institution: str | None) -> Path:
+    """The file or folder a draft goes to. An institution's file is called by its id."""
+    if draft.is_dir():
+        return draft
+    if draft.suffix != ".yml":
+        raise UserError(f"{draft}: name a folder, or a file that ends in .yml")
+    if draft.exists():
+        raise UserError(f"{draft}: exists already; name a new file")
+    if institution not in {None, draft.stem}:
+        raise UserError(f"{draft}: an institution's file is called by its id; write {institution}.yml")
+    return draft
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UserError(f"{path}: exists already; name a new file") from None
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be written: {problem.strerror}") from None
+
+
+def _say_next(file: Path, draft: Path, feed: str, name: str) -> None:
+    renamed = "" if name == file.name else f" --name {shlex.quote(name)}"
+    err.print(
+        f"{draft} is written; when it is as it should be, put it into {settings.institutions()} and try\n"
+        f"  anchorspend check --data {shlex.quote(str(file))} --contract {shlex.quote(str(draft))} --feed {feed}{renamed}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
 @app.command()
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="institution files; all when none is named")] = None,
+    data: Annotated[Path | None, typer.Option(help="a data file: say what loading it would do")] = None,
+    institution: Annotated[str | None, typer.Option(help="with --data: id of the institution")] = None,
+    feed: Annotated[str | None, typer.Option(help="with --data: id of the feed, where there are several")] = None,
+    contract_file: Annotated[
+        Path | None, typer.Option("--contract", help="with --data: an institution file from anywhere, such as a draft")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="with --data: the name the file would be given in its folder")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON; its keys never change meaning")] = False,
 ) -> None:
-    """Validate institution files. Says what is wrong, where, and what to write instead."""
+    """Validate institution files, or with --data say what loading a file would do, without a database.
+
+    Exits 1 when the file would be refused, 2 when the contract or the command is wrong.
+
+    Keys of --json: a list of {institution, type, feed, kind, layouts}; with --data one object with file, institution,
+    feed, kind, would_load, refused, note, period, layout, encoding, lines, pounds, dates, control, quarantine, findings.
+    """
+    if data is not None:
+        _check_data(data, files, institution, feed, contract_file, name, as_json)
+        return
+    if institution or feed or contract_file or name:
+        raise UserError("--institution, --feed, --contract and --name go with --data FILE")
     found = [contract.load_institution(path) for path in files] if files else contract.load_institutions().values()
+    names = ("institution", "type", "feed", "kind", "layouts")
     rows = [
         (one.id, one.type.value, feed_id, feed.kind, len(feed.layouts))
         for one in found
         for feed_id, feed in one.feeds.items()
     ]
-    out.print(show.table(("institution", "type", "feed", "kind", "layouts"), rows))
+    if as_json:
+        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+    else:
+        out.print(show.table(names, rows))
+
+
+def _check_data(
+    data: Path,
+    files: list[Path] | None,
+    institution_id: str | None,
+    feed_id: str | None,
+    contract_file: Path | None,
+    name: str | None,
+    as_json: bool,
+) -> None:
+    if files:
+        raise UserError("--data goes with --institution or --contract, and no further files")
+    if (institution_id is None) == (contract_file is None):
+        raise UserError("say under which contract to read it: --institution ID, or --contract FILE.yml")
+    if contract_file:
+        institution = rehearse.load_contract(contract_file)
+    else:
+        known = contract.load_institutions()
+        if institution_id not in known:
+            raise UserError(f"no institution {institution_id!r}; {contract.did_you_mean(str(institution_id), known)}")
+        institution = known[str(institution_id)]
+    if feed_id is None and len(institution.feeds) > 1:
+        raise UserError(f"say which feed of {institution.id}: --feed {' or '.join(institution.feeds)}")
+    feed_id = feed_id or next(iter(institution.feeds))
+    contract.pick({institution.id: institution}, institution.id, feed_id)
+    done = rehearse.rehearse(data, institution, feed_id, name)
+    if as_json:
+        typer.echo(json.dumps(done.as_json(), ensure_ascii=False, indent=2))
+    else:
+        _print(rehearse.shown(done))
+    if done.refused:
+        raise typer.Exit(1)
+
+
+def _print(shown: RenderableType) -> None:
+    """For reading, in a terminal of any width or as a file of 120 columns."""
+    Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(shown)
 
 
 @app.command(name="ingest")
