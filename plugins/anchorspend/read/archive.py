@@ -51,7 +51,7 @@ def verify(package: zipfile.ZipFile) -> None:
 
 def members(package: zipfile.ZipFile, pattern: str, temporary: contextlib.ExitStack) -> list[Member]:
     """The files whose whole name fits, in the order of the zip; `temporary` closes them. Raises `Held` if none fits."""
-    infos = [info for info in package.infolist() if not info.is_dir() and not _is_litter(info.filename)]
+    infos = [info for info in package.infolist() if not _is_no_file(info.filename)]
     wanted = [info for info in infos if re.fullmatch(pattern, info.filename)]
     names = [info.filename for info in wanted]
     if not wanted:
@@ -82,9 +82,9 @@ def _blocks(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
         raise _broken(problem).inside(info.filename) from None
 
 
-def _is_litter(name: str) -> bool:
-    """What an Apple computer packs beside the files."""
-    return name.startswith("__MACOSX/") or name.rsplit("/", 1)[-1].startswith(".")
+def _is_no_file(name: str) -> bool:
+    """A folder, or what an Apple computer packs beside the files."""
+    return name.endswith("/") or name.startswith("__MACOSX/") or name.rsplit("/", 1)[-1].startswith(".")
 
 
 def _broken(problem: Exception) -> Held:
