@@ -306,6 +306,12 @@ def test_a_file_above_the_limit_that_keeps_its_size_to_itself_is_refused_on_the_
 def test_a_file_packed_against_our_wish_is_unpacked_and_bounded(site: Site, get) -> None:
     url = site.on("/2017-04.csv", send(gzip.compress(BODY), Content_Encoding="gzip"))
     assert get({"urls": [url]}) == {"2017-04.csv": BODY}
+    packed = gzip.compress(BODY)
+    broken = packed[:40] + bytes(40) + packed[80:]
+    url = site.on(
+        "/2017-04.csv", send(broken, Content_Encoding="gzip"), send(packed[:-9], Content_Encoding="gzip"), send()
+    )
+    assert get({"urls": [url]}) == {"2017-04.csv": BODY}
     bomb = site.on("/2017-05.csv", send(gzip.compress(bytes(2_000_000)), Content_Encoding="gzip"))
     with pytest.raises(UserError, match="is larger than 1 MB"):
         get({"urls": [bomb], "max_mb": 1})
@@ -331,10 +337,16 @@ def test_a_redirect_in_a_circle_ends(site: Site, get) -> None:
     assert len(site.asked) == 6
 
 
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://u:p@127.0.0.1/a", "http://["])
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://u:p@127.0.0.1/a"])
 def test_a_redirect_away_from_the_web_is_refused(site: Site, get, target: str) -> None:
     url = site.on("/2017-04.csv", to(target))
     with pytest.raises(UserError, match=rf"{url}: leads to an address that is none of the web"):
+        get({"urls": [url]})
+
+
+def test_a_redirect_to_no_address_at_all_is_refused(site: Site, get) -> None:
+    url = site.on("/2017-04.csv", to("http://["))
+    with pytest.raises(UserError, match=rf"{url}: cannot be asked for .*; check the address"):
         get({"urls": [url]})
 
 
@@ -721,7 +733,7 @@ def test_an_empty_page_before_the_last_is_no_end(site: Site, get) -> None:
     site.on("/notices", paged(4, lambda number, records: page(records, meta={"pages": 3})))
     assert get(api(site, pages={"total": "meta.pages"}), calendar=ONE_MONTH) == {FILE: expected(NOTICES)}
     site.on("/notices", paged(4, lambda number, records: page(records, meta={"pages": 4})))
-    with pytest.raises(fetch.FetchFailed, match="is empty, and is page 3 of 4"):
+    with pytest.raises(fetch.FetchFailed, match="page 3: is empty, of 4 pages"):
         get(api(site, pages={"total": "meta.pages"}), calendar=ONE_MONTH)
 
 
@@ -757,8 +769,17 @@ def test_the_next_address_at_another_host_is_refused(site: Site, get) -> None:
 
 def test_a_cursor_that_comes_twice_ends_in_an_error(site: Site, get) -> None:
     site.on("/notices", send(page(NOTICES, next="a")), send(page(NOTICES, next="b")), send(page(NOTICES, next="a")))
-    with pytest.raises(UserError, match="page 3 leads back to one already read"):
+    with pytest.raises(UserError, match="page 3: leads back to one already read"):
         get(api(site, cursor={"path": "next", "parameter": "cursor"}), calendar=ONE_MONTH)
+
+
+def test_what_a_server_puts_into_the_next_address_is_not_repeated(site: Site, get) -> None:
+    site.on("/notices", send(page(NOTICES, next="/more?signature=s3cret")))
+    for answer in (send(b"", 500), send(b"", 403), send(b""), send(b"{}")):
+        site.on("/more", answer)
+        with pytest.raises((UserError, fetch.FetchFailed), match=r"/notices\?.*, page 2: ") as told:
+            get(api(site, cursor={"path": "next"}), calendar=ONE_MONTH)
+        assert "s3cret" not in str(told.value)
 
 
 def test_a_number_that_the_server_does_not_heed_ends_in_an_error(site: Site, get) -> None:

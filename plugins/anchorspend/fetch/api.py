@@ -69,37 +69,39 @@ class ApiOrigin:
         here = url if source.pages is None else _with(url, {source.pages.parameter: str(source.pages.starts)})
         for number in range(source.max_pages):
             asked.add(here)
-            answer = self._client.download(here, scratch, deadline=deadline)
+            # Addresses and cursors that a server makes up may hold a token: messages count pages.
+            place = f"{url}, page {number + 1}"
+            answer = self._client.download(here, scratch, place=place, deadline=deadline)
             if answer.status in {404, 410}:
-                raise UserError(f"{here}: the server answers {answer.status}; check the address")
+                raise UserError(f"{place}: the server answers {answer.status}; check the address")
             bytes_left -= scratch.stat().st_size
             if bytes_left < 0:
                 raise UserError(f"{url}: its pages are larger than `max_mb` together; raise it if they are meant to be")
-            answered, records = self._read(here, scratch)
+            answered, records = self._read(place, scratch)
             if source.pages and records and records == before:
-                raise UserError(f"{here}: is the page before once more; is {source.pages.parameter!r} the parameter?")
+                raise UserError(f"{place}: is the page before once more; is {source.pages.parameter!r} the parameter?")
             before = records
             yield records
-            following = self._next(url, here, number, answered, len(records))
+            following = self._next(url, here, place, number, answered, len(records))
             if following is None:
                 return
             if following in asked:
-                raise UserError(f"{url}: page {number + 1} leads back to one already read; check `cursor`")
+                raise UserError(f"{place}: leads back to one already read; check `cursor`")
             here = following
         raise UserError(f"{url}: has more than {source.max_pages} pages; raise `max_pages` or shorten the calendar")
 
-    def _read(self, url: str, path: Path) -> tuple[Any, list[str]]:
+    def _read(self, place: str, path: Path) -> tuple[Any, list[str]]:
         """A page's answer, and its records as they are written."""
         content = path.read_bytes()
         try:
             text = content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
             return _DECODER.decode(text), _elements(text, self._source.records)
         except _Misplaced as problem:
-            raise UserError(f"{url}: {problem}; check `records`") from None
+            raise UserError(f"{place}: {problem}; check `records`") from None
         except (ValueError, RecursionError):
-            raise FetchFailed(f"{url}: what came is no JSON") from None
+            raise FetchFailed(f"{place}: what came is no JSON") from None
 
-    def _next(self, url: str, here: str, number: int, answered: Any, count: int) -> str | None:
+    def _next(self, url: str, here: str, place: str, number: int, answered: Any, count: int) -> str | None:
         """The address of the page after the one read as `number` (from 0), or None after the last."""
         source = self._source
         if source.cursor:
@@ -107,12 +109,15 @@ class ApiOrigin:
             if cursor in (None, "", False):
                 return None
             if not isinstance(cursor, str):
-                raise UserError(f"{here}: `{source.cursor.path}` holds no text or number; check `cursor`")
+                raise UserError(f"{place}: `{source.cursor.path}` holds no text or number; check `cursor`")
             if source.cursor.parameter:
                 return _with(url, {source.cursor.parameter: cursor})
-            following, asked = urlsplit(urljoin(here, cursor)), urlsplit(url)
+            try:
+                following, asked = urlsplit(urljoin(here, cursor)), urlsplit(url)
+            except ValueError:
+                raise UserError(f"{place}: `{source.cursor.path}` holds no address; check `cursor`") from None
             if following.hostname != asked.hostname:
-                raise UserError(f"{here}: the next page is at another host, {following.hostname}; check `cursor`")
+                raise UserError(f"{place}: the next page is at another host, {following.hostname}; check `cursor`")
             # Servers behind a proxy often write their own scheme and port.
             return following._replace(scheme=asked.scheme, netloc=asked.netloc, fragment="").geturl()
         assert source.pages
@@ -120,11 +125,11 @@ class ApiOrigin:
         if pages.total:
             total = _at(answered, pages.total)
             if not isinstance(total, str) or not total.isdigit():
-                raise UserError(f"{here}: `{pages.total}` holds no number of pages; check `pages.total`")
+                raise UserError(f"{place}: `{pages.total}` holds no number of pages; check `pages.total`")
             if number + 1 >= int(total):
                 return None
             if not count:
-                raise FetchFailed(f"{here}: is empty, and is page {number + 1} of {total}")
+                raise FetchFailed(f"{place}: is empty, of {total} pages")
         elif count < (pages.size or 1):
             return None
         return _with(url, {pages.parameter: str(pages.starts + number + 1)})

@@ -5,6 +5,7 @@ import ipaddress
 import re
 import socket
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,37 +67,45 @@ class Client:
         """When a download that begins now must be done, on the monotonic clock."""
         return time.monotonic() + self._limits.total
 
-    def download(self, url: str, into: Path, seen: Seen | None = None, deadline: float | None = None) -> Answer:
-        """Bring what an address holds into a file, trying again on what can heal.
+    def download(
+        self,
+        url: str,
+        into: Path,
+        seen: Seen | None = None,
+        *,
+        place: str | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Bring what an address holds into a file, trying again on what can heal. Messages say `place`, or the url.
 
         A download that broke off goes on where it stopped when the server marks its versions and serves parts, else it
         starts again. Raises `UserError` for what a person must put right, `FetchFailed` when nothing healed in time.
         """
-        deadline = deadline or self.deadline()
+        place, deadline = place or url, deadline or self.deadline()
         part = _Part(into)
         for attempt in range(1, self._limits.attempts + 1):
             try:
-                return self._attempt(url, part, seen, deadline)
+                return self._attempt(url, place, part, seen, deadline)
             except _Broken as problem:
                 wait = problem.wait if problem.wait is not None else self._limits.first_wait * 2 ** (attempt - 1)
                 if attempt == self._limits.attempts:
-                    raise FetchFailed(f"{url}: {problem}; tried {attempt} times") from None
+                    raise FetchFailed(f"{place}: {problem}; tried {attempt} times") from None
                 if wait > self._limits.longest_wait or time.monotonic() + wait > deadline:
-                    raise FetchFailed(f"{url}: {problem}; try again in {wait:.0f} seconds") from None
+                    raise FetchFailed(f"{place}: {problem}; try again in {wait:.0f} seconds") from None
             time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _attempt(self, url: str, part: "_Part", seen: Seen | None, deadline: float) -> Answer:
+    def _attempt(self, url: str, place: str, part: "_Part", seen: Seen | None, deadline: float) -> Answer:
         asked = {"User-Agent": "Anchorspend", "Accept-Encoding": "identity"}
         if part.mark and part.size:
             asked |= {"Range": f"bytes={part.size}-", "If-Range": part.mark}
         elif seen:
             asked |= {"If-None-Match": seen.etag} if seen.etag else {}
             asked |= {"If-Modified-Since": seen.last_modified} if seen.last_modified else {}
-        with self._plainly(url), self._followed(url, asked, deadline) as response:
+        with self._plainly(place), self._followed(url, place, asked, deadline) as response:
             status = response.status_code
             if status in {200, 206}:
-                self._receive(url, response, part, deadline)
+                self._receive(place, response, part, deadline)
                 return Answer(200, response.headers)
             if status in {404, 410} or (status == 304 and "Range" not in asked and seen):
                 return Answer(status, response.headers)
@@ -107,8 +116,8 @@ class Client:
             if status in _CAN_HEAL:
                 raise _Broken(said, _retry_after(response.headers.get("Retry-After")))
             if status in {401, 403}:
-                raise UserError(f"{url}: {said}; {self._remedy()}")
-            raise UserError(f"{url}: {said}; check the address")
+                raise UserError(f"{place}: {said}; {self._remedy()}")
+            raise UserError(f"{place}: {said}; check the address")
 
     def _remedy(self) -> str:
         if self._credentials:
@@ -116,13 +125,13 @@ class Client:
         return "name the Airflow connection with the credentials under `connection`"
 
     @contextmanager
-    def _followed(self, url: str, asked: dict[str, str], deadline: float) -> Iterator[requests.Response]:
+    def _followed(self, url: str, place: str, asked: dict[str, str], deadline: float) -> Iterator[requests.Response]:
         """The answer at the end of an address's redirects."""
         here = url
         for _ in range(_MOST_REDIRECTS + 1):
             left = deadline - time.monotonic()
             if left <= 0:
-                raise self._too_long(url)
+                raise self._too_long(place)
             with self._session.get(
                 here,
                 headers={**asked, **self._headers(here)},
@@ -135,16 +144,13 @@ class Client:
                 if response.status_code not in _REDIRECTS or not target:
                     yield response
                     return
-            try:
-                here = urljoin(here, target)
-                parts = urlsplit(here)
-            except ValueError:
-                parts = urlsplit("")
+            here = urljoin(here, target)
+            parts = urlsplit(here)
             if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-                raise UserError(f"{url}: leads to an address that is none of the web; check the address")
+                raise UserError(f"{place}: leads to an address that is none of the web; check the address")
             if urlsplit(url).scheme == "https" and parts.scheme == "http":
-                raise UserError(f"{url}: leads from https to http at {parts.hostname}; ask the institution")
-        raise UserError(f"{url}: leads from address to address more than {_MOST_REDIRECTS} times; check the address")
+                raise UserError(f"{place}: leads from https to http at {parts.hostname}; ask the institution")
+        raise UserError(f"{place}: leads from address to address more than {_MOST_REDIRECTS} times; check the address")
 
     def _is_home(self, url: str) -> bool:
         return _origin(url) == _origin(self._home)
@@ -161,7 +167,7 @@ class Client:
         # As bytes, for requests can write text only where it is Latin-1.
         return HTTPBasicAuth(known.login.encode(), (known.password or "").encode())
 
-    def _receive(self, url: str, response: requests.Response, part: "_Part", deadline: float) -> None:
+    def _receive(self, place: str, response: requests.Response, part: "_Part", deadline: float) -> None:
         """Write an answer's body behind what is there, and see that it is whole."""
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         total = _whole(response.headers.get("Content-Length"))
@@ -173,7 +179,7 @@ class Client:
         else:
             part.forget()
         if total is not None:
-            self._check_size(url, total)
+            self._check_size(place, total)
         if encoding == "identity" and response.headers.get("Accept-Ranges", "").lower() != "none":
             etag = response.headers.get("ETag", "")
             # A weak mark stands for files that mean the same and differ in bytes.
@@ -182,51 +188,51 @@ class Client:
             # One read of the socket at a time: a server that drips would keep a longer read beyond every limit.
             while block := response.raw.read1(_BLOCK, decode_content=False):
                 file.write(block)
-                self._check_size(url, file.tell())
+                self._check_size(place, file.tell())
                 if time.monotonic() > deadline:
-                    raise self._too_long(url)
+                    raise self._too_long(place)
         if total is not None and part.size != total:
             raise _Broken(f"{part.size} of {total} bytes came")
         if encoding == "gzip":
-            self._unpack(url, part.path)
+            self._unpack(place, part.path)
         elif encoding != "identity":
-            raise UserError(f"{url}: came packed as {encoding[:20]!r}, which was not asked for; ask the institution")
+            raise UserError(f"{place}: came packed as {encoding[:20]!r}, which was not asked for; ask the institution")
 
-    def _unpack(self, url: str, path: Path) -> None:
+    def _unpack(self, place: str, path: Path) -> None:
         packed = path.rename(path.with_suffix(".packed"))
         try:
             with gzip.open(packed) as source, path.open("wb") as file:
                 while block := source.read(_BLOCK):
                     file.write(block)
-                    self._check_size(url, file.tell())
-        except (EOFError, gzip.BadGzipFile):
+                    self._check_size(place, file.tell())
+        except (EOFError, gzip.BadGzipFile, zlib.error):
             raise _Broken("what came cannot be unpacked") from None
         finally:
             packed.unlink()
 
-    def _check_size(self, url: str, size: int) -> None:
+    def _check_size(self, place: str, size: int) -> None:
         if size > self.max_bytes:
             raise UserError(
-                f"{url}: is larger than {self.max_bytes // 1_000_000} MB; raise `max_mb` if it is meant to be"
+                f"{place}: is larger than {self.max_bytes // 1_000_000} MB; raise `max_mb` if it is meant to be"
             )
 
-    def _too_long(self, url: str) -> FetchFailed:
-        return FetchFailed(f"{url}: was not here after {self._limits.total:g} seconds")
+    def _too_long(self, place: str) -> FetchFailed:
+        return FetchFailed(f"{place}: was not here after {self._limits.total:g} seconds")
 
     @contextmanager
-    def _plainly(self, url: str) -> Iterator[None]:
+    def _plainly(self, place: str) -> Iterator[None]:
         """What goes wrong on the way, in our own words: those of the libraries hold addresses with their secrets."""
         try:
             yield
         except requests.exceptions.SSLError:
-            raise UserError(f"{url}: the server's certificate is not trusted; ask the institution") from None
+            raise UserError(f"{place}: the server's certificate is not trusted; ask the institution") from None
         except (requests.Timeout, ReadTimeoutError):
             raise _Broken(f"no answer within {self._limits.read:g} seconds") from None
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, HTTPError) as problem:
             raise _Broken(_words(problem)) from None
-        except requests.RequestException as problem:
+        except (requests.RequestException, ValueError) as problem:
             raise UserError(
-                f"{url}: cannot be asked for ({type(problem).__name__}); check the address"
+                f"{place}: cannot be asked for ({type(problem).__name__}); check the address"
                 + (f" and the headers of connection {self._credentials.id!r}" if self._credentials else "")
             ) from None
 
