@@ -41,6 +41,8 @@ def at(institution: str, definition: str, kpi: str = "local_spend_pct") -> str:
 
 
 ALPHA_RECORDS = "select supplier_record_id from candidate.dim_supplier where institution_id = 'alpha_council'"
+TWIN = "batch_id, line_no, institution_id, feed_id, amount, twin_batch_id, twin_line_no"
+REFUSED = "batch_id, institution_id, feed_id, status, file_name, period_label, why_not"
 FAULTS = {
     ("dim_batch", "every batch is reconciled: lines and pounds read are those loaded and quarantined"): Fault(
         f"update candidate.dim_batch set amount_loaded = amount_loaded + 0.01 where batch_id = {batch(0)};"
@@ -61,6 +63,11 @@ FAULTS = {
     ("dim_batch", "sample data and real data are never counted together"): Fault(
         f"update candidate.dim_batch set is_sample = true where batch_id = {batch(4)}",
         "select true as is_sample, 1 as batches union all select false, 4",
+    ),
+    ("dim_batch", "no two counted files of a feed overlap in part"): Fault(
+        "update candidate.dim_batch set period_first = '2017-04-30' where period_label = '2017-05'",
+        "select batch_id, 'ledger' as feed_id from candidate.dim_batch"
+        " where institution_id = 'alpha_council' and period_label = '2017-04'",
     ),
     ("dim_supplier", "no payee with a personal title is named, and no private person has a postcode"): Fault(
         "update candidate.dim_supplier set supplier_name = 'Mrs Planted' where supplier_name = 'Luton Paper Ltd';"
@@ -123,6 +130,10 @@ FAULTS = {
         "select 'secondary' as definition_id, 'local_spend_gbp' as kpi_id"
         " union all values ('primary', 'local_spend_gbp')",
     ),
+    ("kpi_scorecard", "the partnership misses no fewer months than its institutions together"): Fault(
+        f"update candidate.kpi_scorecard set missing_months = 1 where {at('alpha_council', 'same_region')}",
+        "select 'same_region' as definition_id, 'local_spend_pct' as kpi_id",
+    ),
     ("kpi_scorecard", "the place of nine pounds in ten is known"): Fault(
         f"update candidate.kpi_scorecard set coverage = 0.89 where {at('gamma_college', 'strategy')}",
         "select 'gamma_college' as institution_id",
@@ -131,6 +142,57 @@ FAULTS = {
         "update candidate.kpi_scorecard set value = value + 0.11, value_high = value + 0.11"
         f" where {at('gamma_college', 'same_region')}",
         "select 'gamma_college' as institution_id, 0.4 as value_before, 0.51 as value",
+    ),
+    ("feed_coverage", "the months of a feed hold the lines of its counted files"): Fault(
+        "update candidate.feed_coverage set line_count = line_count + 1 where institution_id = 'gamma_college'",
+        "select 'gamma_college' as institution_id, 'observatory' as feed_id",
+    ),
+    ("feed_coverage", "no promised month of a feed that the figures stand on is missing or empty"): Fault(
+        "update candidate.feed_coverage set status = 'missing' where institution_id = 'beta_police';"
+        "update candidate.feed_coverage set status = 'empty' where institution_id = 'gamma_college';"
+        "update candidate.feed_coverage set status = 'missing' where feed_id = 'observatory' and not is_counted",
+        "select 'beta_police' as institution_id, 1 as months union all values ('gamma_college', 1)",
+    ),
+    ("feed_coverage", "no month has suspiciously few or many lines"): Fault(
+        "update candidate.feed_coverage"
+        " set volume = case extract(month from month_first) when 4 then 'short' else 'long' end"
+        " where institution_id = 'alpha_council' and feed_id = 'ledger'",
+        "select institution_id, month_first, volume from candidate.feed_coverage"
+        " where institution_id = 'alpha_council' and feed_id = 'ledger'",
+    ),
+    ("feed_coverage", "every file of the last promised month came in time"): Fault(
+        "update candidate.feed_coverage set status = 'late', days_late = 9"
+        " where institution_id = 'alpha_council' and feed_id = 'ledger'",
+        "select max(month_first) as month_first, 9 as days_late from candidate.feed_coverage"
+        " where institution_id = 'alpha_council' and feed_id = 'ledger'",
+    ),
+    (
+        "feed_version",
+        "every loaded line of spend is counted or left out with a reason, once, to the penny",
+    ): Fault(
+        "delete from candidate.line_not_counted where institution_id = 'alpha_council' and reason = 'second_opinion'",
+        # The lines taken out of fct_spend are missed here too.
+        "select batch_id from candidate.feed_version where kind is not null"
+        " and (institution_id in ('beta_police', 'gamma_college')"
+        " or institution_id = 'alpha_council' and kind = 'observatory')",
+    ),
+    (
+        "feed_version",
+        "for every line left out as a twin another feed of the institution holds one of the same pounds",
+    ): Fault(
+        # One without a twin, and one whose twin came by the same feed.
+        f"insert into candidate.line_twin ({TWIN})"
+        " values (901, 1, 'alpha_council', 'card', 1, 902, 1);"
+        f"insert into candidate.line_twin ({TWIN})"
+        " select 903, 1, institution_id, feed_id, amount, batch_id, line_no from candidate.fct_spend"
+        f" where {line('beta_police', '150')}",
+        "select batch_id, line_no from candidate.line_twin where batch_id > 900",
+    ),
+    ("feed_version", "a refused file was put right"): Fault(
+        f"insert into candidate.feed_version ({REFUSED})"
+        " values (901, 'beta_police', 'ledger', 'refused', 'x.csv', '2017-06', 'refused: x'),"
+        " (0, 'alpha_council', 'ledger', 'refused', 'y.csv', '2017-05', 'refused: since put right')",
+        "select 901 as batch_id, 'refused: x' as why_not",
     ),
     ("supplier_local", "every supplier record is judged under every definition"): Fault(
         "delete from candidate.supplier_local where (definition_id, supplier_record_id)"

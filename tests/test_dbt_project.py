@@ -19,9 +19,9 @@ FOLDERS = {
     "intermediate": r"int_[a-z]+__[a-z_]+",
     "warehouse": r"(?!stg_|int_|dim_|fct_|kpi_)[a-z_]+",
     # Besides dimensions, facts and KPIs: the published names that are fixed without a prefix.
-    "marts": r"(dim|fct|kpi|joint)_[a-z_]+|spend_basis|supplier_local|feed_coverage|scope_bridge",
+    "marts": r"(dim|fct|kpi|joint|feed|line)_[a-z_]+|spend_basis|supplier_local|likely_double_payment|scope_bridge",
 }
-RULES = {"local_definition", "individual_pattern", "kpi"}
+RULES = {"local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"}
 GENERIC = {"expression_is_true", "not_blank", "relationship_within_institution", "sums_reconcile", "unique_combination"}
 FLOAT = re.compile(r"\b(float[48]?|double|double precision|real)\b", re.IGNORECASE)
 
@@ -44,7 +44,7 @@ def generic_tests(manifest: Node) -> list[tuple[str, Node]]:
     return [
         (node["attached_node"].rpartition(".")[2], node)
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "test"
+        if node["resource_type"] == "test" and node.get("test_metadata")
     ]
 
 
@@ -207,7 +207,16 @@ def test_the_generic_tests_are_the_five_that_are_listed(manifest: Node, generic_
     listed = re.findall(r"^\| `(\w+)` \|", (PROJECT / "tests" / "generic" / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(GENERIC)
     assert {test["test_metadata"]["name"] for _, test in generic_tests} >= GENERIC
-    assert list((PROJECT / "tests").glob("*.sql")) == []
+
+
+def test_every_loaded_line_is_accounted_for(manifest: Node) -> None:
+    name = "every_loaded_line_is_counted_or_left_out_once"
+    assert [path.stem for path in (PROJECT / "tests").glob("*.sql")] == [name]
+    node = manifest["nodes"][f"test.anchorspend.{name}"]
+    assert {one.rpartition(".")[2] for one in reads(node, "model")} == {
+        *("fct_spend", "line_not_counted", "feed_version", "stg_ops__batch")
+    }
+    assert (node["config"]["severity"].lower(), node["config"]["enabled"]) == ("error", True)
 
 
 # A table of two institutions' lines, and one that states what they add up to.
@@ -217,6 +226,8 @@ insert into line values ('a', 1, 's1', 1.10), ('a', 1, 's2', 2.20), ('b', 2, 's1
 create temporary table supplier (institution_id text, supplier text);
 insert into supplier values ('a', 's1'), ('a', 's2'), ('b', 's1');
 create temporary table batch (batch_id integer, status text, stated numeric, lines integer);
+create temporary table total (batch_id integer, amount numeric, lines integer);
+insert into total values (1, 3.00, 1), (1, 0.30, 1), (2, 5.00, 2);
 insert into batch values (1, 'loaded', 3.30, 2), (2, 'loaded', 5.00, 2), (3, 'refused', 9.00, 4), (4, 'loaded', 0, 0);
 """
 WITHIN = {"column": "supplier", "to": "supplier", "to_column": "supplier"}
@@ -248,6 +259,8 @@ CASES = [
     ("sums_reconcile", "line", SUMS, "update batch set status = 'refused' where batch_id = 1"),
     ("sums_reconcile", "line", SUMS, "update batch set stated = null where batch_id = 1"),
     ("sums_reconcile", "line", SUMS, "update line set batch_id = null where supplier = 's2'"),
+    ("sums_reconcile", "total", {**SUMS, "lines": "lines"}, "update total set lines = 1 where batch_id = 2"),
+    ("sums_reconcile", "total", {**SUMS, "lines": "lines"}, "update total set amount = 3 where batch_id = 1"),
     ("not_blank", "supplier", {"column_name": "supplier"}, "insert into supplier values ('a', '  ')"),
     ("not_blank", "supplier", {"column_name": "supplier"}, "insert into supplier values ('a', null)"),
 ]

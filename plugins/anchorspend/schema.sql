@@ -171,8 +171,11 @@ create table if not exists ops.feed (
     due_days integer,
     due_from date,
     due_to date,
+    position integer,  -- its place in the institution file: of two feeds with one invoice the first counts
+    detail_of text,    -- feed whose lines hold these pounds already
     primary key (institution_id, feed_id)
 );
+alter table ops.feed add column if not exists position integer, add column if not exists detail_of text;
 
 -- One row per register that was loaded.
 create table if not exists reference.register (

@@ -164,14 +164,21 @@ def register_institutions(connection: psycopg.Connection, institutions: Iterable
             ],
         )
         cursor.executemany(
-            "insert into ops.feed values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            """
+            insert into ops.feed (institution_id, feed_id, kind, description, vat_basis, publishes_over, position,
+                detail_of, due_every, due_days, due_from, due_to)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            """,
             [
                 (
-                    *(institution.id, feed_id, feed.kind, feed.description, feed.vat, feed.publishes_over),
-                    *((c.every, c.due_days, c.starts, c.ends) if (c := feed.calendar) else (None,) * 4),
+                    *(institution.id, feed_id, feed.kind, feed.description, feed.vat, feed.publishes_over, position),
+                    *(
+                        feed.detail_of,
+                        *((c.every, c.due_days, c.starts, c.ends) if (c := feed.calendar) else (None,) * 4),
+                    ),
                 )
                 for institution in found
-                for feed_id, feed in institution.feeds.items()
+                for position, (feed_id, feed) in enumerate(institution.feeds.items(), start=1)
             ],
         )
 

@@ -2,21 +2,31 @@
 -- An observatory line is a year's total, so it is dated on the last day of its period.
 with ledger as (select * from {{ ref('stg_raw__ledger') }}),
 
+card as (select * from {{ ref('stg_raw__card') }}),
+
 observatory as (select * from {{ ref('stg_raw__observatory') }}),
 
-batch as (select * from {{ ref('stg_ops__batch') }} where status = 'loaded'),
+batch as (select * from {{ ref('stg_ops__batch') }} where status = 'loaded' and is_spend),
 
 institution as (select * from {{ ref('stg_ops__institution') }}),
 
 unioned as (
     select
         batch_id, line_no, sheet, source_row, spend_date, supplier_ref, supplier_name, supplier_postcode, amount,
-        organisational_unit, expense_type, category_code, category_label, contract_ref, transaction_ref
+        organisational_unit, expense_type, category_code, category_label, contract_ref, transaction_ref, invoice_ref,
+        invoice_date
     from ledger
     union all
     select
+        batch_id, line_no, sheet, source_row, spend_date, null, supplier_name, null, amount,
+        organisational_unit, null, category_code, category_label, null, transaction_ref, null,
+        null
+    from card
+    union all
+    select
         batch_id, line_no, sheet, source_row, null, supplier_ref, supplier_name, supplier_postcode, amount,
-        null, null, category_code, category_label, null, null
+        null, null, category_code, category_label, null, null, null,
+        null
     from observatory
 ),
 
@@ -58,5 +68,7 @@ select
     category_code,
     category_label,
     contract_ref,
-    transaction_ref
+    transaction_ref,
+    invoice_ref,
+    invoice_date
 from dated

@@ -4,6 +4,7 @@ select
     institution_id,
     feed_id,
     kind,
+    detail_of,
     period_label,
     period_first,
     period_last,

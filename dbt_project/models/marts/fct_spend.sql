@@ -1,11 +1,14 @@
--- One row per spend line that counts: of the release's batches, on the counted basis of its institution and year.
+-- One row per spend line that counts: of the release's batches, on a counted basis of its institution and year, and not
+-- standing in another feed as well. The other lines are in line_not_counted.
 {{ config(materialized='view') }}
 
 with line as (select * from {{ ref('spend_line') }}),
 
-batch as (select batch_id from {{ ref('dim_batch') }}),
+batch as (select batch_id from {{ ref('dim_batch') }} where detail_of is null),
 
-basis as (select * from {{ ref('spend_basis') }} where is_counted)
+basis as (select * from {{ ref('spend_basis') }} where is_counted),
+
+twin as (select batch_id, line_no from {{ ref('line_twin') }})
 
 select
     line.batch_id,
@@ -34,3 +37,5 @@ inner join basis
         line.institution_id = basis.institution_id
         and line.financial_year = basis.financial_year
         and line.basis = basis.basis
+left join twin on line.batch_id = twin.batch_id and line.line_no = twin.line_no
+where twin.batch_id is null

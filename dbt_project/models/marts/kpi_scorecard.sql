@@ -13,6 +13,35 @@ target as (select * from {{ ref('kpi_target') }} where kind = 'target'),
 
 definition as (select kpi_id, unit, polarity from {{ ref('kpi_definition') }}),
 
+coverage as (select * from {{ ref('feed_coverage') }} where is_counted),
+
+-- Nothing promised: whether all is there, nobody can say.
+promised as (
+    select
+        institution_id,
+        financial_year,
+        count(*) filter (where status in ('missing', 'empty')) as missing_months,
+        case
+            when bool_and(status = 'not_promised') then null
+            else bool_and(status not in ('missing', 'empty', 'not_due'))
+        end as is_complete
+    from coverage
+    group by institution_id, financial_year
+),
+
+-- The partnership's figure misses the months of every institution, also of one that has no figure for the year.
+completeness as (
+    select * from promised
+    union all
+    select
+        'partnership',
+        financial_year,
+        sum(missing_months)::bigint,
+        case when bool_or(not is_complete) then false when bool_or(is_complete is null) then null else true end
+    from promised
+    group by financial_year
+),
+
 counted as (
     select
         spend.institution_id,
@@ -94,9 +123,13 @@ select
     measured.basis,
     measured.line_count,
     measured.supplier_count,
-    measured.local_supplier_count
+    measured.local_supplier_count,
+    coalesce(completeness.missing_months, 0) as missing_months,
+    completeness.is_complete
 from measured
 inner join definition on measured.kpi_id = definition.kpi_id
+left join completeness
+    on measured.institution_id = completeness.institution_id and measured.financial_year = completeness.financial_year
 left join target
     on
         measured.kpi_id = target.kpi_id

@@ -8,6 +8,7 @@ select
     batch.institution_id,
     batch.feed_id,
     batch.kind,
+    batch.kind in ('ledger', 'card', 'observatory') as is_spend,
     batch.status,
     batch.reason,
     batch.period_label,

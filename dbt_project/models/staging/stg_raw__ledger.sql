@@ -14,5 +14,7 @@ select
     category_code,
     category_label,
     contract_ref,
-    transaction_ref
+    transaction_ref,
+    invoice_ref,
+    invoice_date
 from {{ source('raw', 'ledger') }}

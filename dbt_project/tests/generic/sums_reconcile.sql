@@ -1,8 +1,8 @@
 {#- Passes when, for each `group_by`, the model's lines and pounds equal those another table states. A group missing from
-    either side fails: a comparison with null would pass in silence. -#}
-{% test sums_reconcile(model, group_by, amount, to, to_amount, to_lines, to_where='true') %}
+    either side fails: a comparison with null would pass in silence. `lines` is a column of totals' line counts. -#}
+{% test sums_reconcile(model, group_by, amount, to, to_amount, to_lines, to_where='true', lines='1') %}
 with ours as (
-    select {{ group_by }}, sum({{ amount }}) as amount, count(*) as line_count
+    select {{ group_by }}, sum({{ amount }}) as amount, sum({{ lines }}) as line_count
     from {{ model }}
     group by {{ group_by }}
 ),
