@@ -187,6 +187,15 @@ def test_a_server_that_goes_on_failing_is_named_and_left(site: Site, get) -> Non
     assert len(site.asked) == 3
 
 
+def test_a_server_that_is_down_is_not_waited_for_at_every_address(site: Site, connection: psycopg.Connection) -> None:
+    urls = [site.on(f"/2017-{month:02}.csv", send(b"", 503)) for month in range(1, 7)]
+    feed = college({"urls": [*urls, site.on("/2017-07.csv", send())]})
+    with pytest.raises(fetch.FetchFailed):
+        list(ingest.land_feed(feed, "ledger", limits=QUICK))
+    assert len(site.asked) == 3 + 3 + 3 + 1 + 1 + 1 + 1
+    assert connection.execute("select name from landing.file").fetchall() == [("2017-07.csv",)]
+
+
 def test_a_wait_asked_for_is_kept(site: Site, get) -> None:
     url = site.on("/2017-04.csv", send(b"", 429, Retry_After="1"), send())
     begun = time.monotonic()

@@ -5,12 +5,9 @@ from contextlib import contextmanager
 from datetime import date
 
 from anchorspend.contract import Api, Folder, Institution, SidecarTotal, windows
-from anchorspend.fetch.api import ApiOrigin
 from anchorspend.fetch.base import Fetched, FetchFailed, Found, Limits, Origin, Seen
 from anchorspend.fetch.credentials import Credentials, Lookup, from_environment
 from anchorspend.fetch.folder import FolderOrigin, LocalFiles
-from anchorspend.fetch.http import Client
-from anchorspend.fetch.web import WebOrigin
 
 __all__ = [
     "Credentials",
@@ -50,6 +47,11 @@ def opened(
         sidecar = feed.control_total.sidecar if isinstance(feed.control_total, SidecarTotal) else None
         origin = FolderOrigin(source, credentials, sidecar, limits)
     else:
+        # Imported late: requests takes half a second, and a folder needs none of it.
+        from anchorspend.fetch.api import ApiOrigin
+        from anchorspend.fetch.http import Client
+        from anchorspend.fetch.web import WebOrigin
+
         home = source.api if isinstance(source, Api) else source.url or source.urls[0]
         client = Client(home, credentials, allow_private=source.allow_private, max_mb=source.max_mb, limits=limits)
         if isinstance(source, Api):

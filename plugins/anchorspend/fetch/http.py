@@ -29,6 +29,7 @@ from anchorspend.fetch.credentials import Credentials
 
 _BLOCK = 1 << 18
 _MOST_REDIRECTS = 5
+_PATIENCE = 3
 _REDIRECTS = {301, 302, 303, 307, 308}
 _CAN_HEAL = {429, 500, 502, 503, 504}
 
@@ -54,6 +55,7 @@ class Client:
     ) -> None:
         self._home, self._credentials, self._limits = home, credentials, limits
         self.max_bytes = max_mb * 1_000_000
+        self._failed = 0  # downloads in a row
         self._session = requests.Session()
         self._session.trust_env = False
         adapter = HTTPAdapter() if allow_private else _GuardedAdapter()
@@ -83,16 +85,25 @@ class Client:
         """
         place, deadline = place or url, deadline or self.deadline()
         part = _Part(into)
-        for attempt in range(1, self._limits.attempts + 1):
+        # A server that is away is not waited for anew at each of a hundred addresses.
+        attempts = self._limits.attempts if self._failed < _PATIENCE else 1
+        for attempt in range(1, attempts + 1):
             try:
-                return self._attempt(url, place, part, seen, deadline)
+                answer = self._attempt(url, place, part, seen, deadline)
             except _Broken as problem:
                 wait = problem.wait if problem.wait is not None else self._limits.first_wait * 2 ** (attempt - 1)
-                if attempt == self._limits.attempts:
-                    raise FetchFailed(f"{place}: {problem}; tried {attempt} times") from None
-                if wait > self._limits.longest_wait or time.monotonic() + wait > deadline:
-                    raise FetchFailed(f"{place}: {problem}; try again in {wait:.0f} seconds") from None
-            time.sleep(wait)
+                told = f"{place}: {problem}"
+                if attempt == attempts:
+                    told += f"; tried {attempt} times" if attempt > 1 else ""
+                elif wait > self._limits.longest_wait or time.monotonic() + wait > deadline:
+                    told += f"; try again in {wait:.0f} seconds"
+                else:
+                    time.sleep(wait)
+                    continue
+                self._failed += 1
+                raise FetchFailed(told) from None
+            self._failed = 0
+            return answer
         raise AssertionError("the last attempt returns or raises")
 
     def _attempt(self, url: str, place: str, part: "_Part", seen: Seen | None, deadline: float) -> Answer:
@@ -173,9 +184,11 @@ class Client:
         total = _whole(response.headers.get("Content-Length"))
         if response.status_code == 206:
             begins, total = _content_range(response.headers.get("Content-Range", ""))
-            if begins != part.size or encoding != "identity":
+            if begins is None or begins != part.size or encoding != "identity":
                 part.forget()
                 raise _Broken("the server sends another part than was asked for", 0)
+            length = _whole(response.headers.get("Content-Length"))
+            total = begins + length if total is None and length is not None else total
         else:
             part.forget()
         if total is not None:
