@@ -184,6 +184,16 @@ def test_every_digit_of_an_xlsx_is_kept() -> None:
     assert lines_of(stream.getvalue(), feed(**XLSX)).good[0]["supplier_name"] == digits
 
 
+def test_a_row_number_no_spreadsheet_has_is_held() -> None:
+    stream = io.BytesIO()
+    good = zipfile.ZipFile(io.BytesIO(workbook(A=[HEAD, [DAY, "A", 1]])))
+    with zipfile.ZipFile(stream, "w") as changed:
+        for name in good.namelist():
+            changed.writestr(name, good.read(name).replace(b'<row r="2"', b'<row r="99999999999"'))
+    with pytest.raises(Held, match="more than 1,048,576 rows"):
+        lines_of(stream.getvalue(), feed(**XLSX))
+
+
 @by_writer
 def test_noise_of_binary_fractions_is_no_pound(write: Any) -> None:
     found = lines_of(write(A=[HEAD, [DAY, "A", 0.1 + 0.2], [DAY, "B", 1999.9999999999998]]), feed(**XLSX))

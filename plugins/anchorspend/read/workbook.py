@@ -24,6 +24,7 @@ from anchorspend.read.base import Held, Sheet
 from anchorspend.read.values import from_workbook
 
 _EVERY_SHEET: str = Layout.model_fields["sheets"].default
+_MOST_ROWS = 1 << 20  # of a sheet, in every spreadsheet there is
 _CALAMINE = Path(__file__).with_name("calamine_process.py")
 
 
@@ -136,6 +137,8 @@ def _numbered(rows: Iterable[Any]) -> Iterator[tuple[int, list[str]]]:
             raise
         except Exception as problem:
             raise _broken(repr(problem)) from None
+        if number > _MOST_ROWS:
+            raise _broken(f"a sheet has more than {_MOST_ROWS:,} rows")
         yield number, [from_workbook(cell) for cell in row]
 
 
