@@ -158,7 +158,8 @@ def _say_next(file: Path, draft: Path, feed: str, name: str) -> None:
     renamed = "" if name == file.name else f" --name {shlex.quote(name)}"
     err.print(
         f"{draft} is written; when it is as it should be, put it into {settings.institutions()} and try\n"
-        f"  anchorspend check --data {shlex.quote(str(file))} --contract {shlex.quote(str(draft))} --feed {feed}{renamed}",
+        f"  anchorspend check --data {shlex.quote(str(file))} --contract {shlex.quote(str(draft))}"
+        f" --feed {feed}{renamed}",
         highlight=False,
         markup=False,
         soft_wrap=True,
@@ -174,9 +175,7 @@ def check(
     contract_file: Annotated[
         Path | None, typer.Option("--contract", help="with --data: an institution file from anywhere, such as a draft")
     ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="with --data: the name the file would be given in its folder")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="with --data: the name the file will have in its folder")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON; its keys never change meaning")] = False,
 ) -> None:
     """Validate institution files, or with --data say what loading a file would do, without a database.

@@ -99,11 +99,10 @@ def _draft(done: Inspection, institution_id: str | None) -> None:
     assert done.table and done.meaning
     body = _body(done.table, done.file, institution_id)
     changed = datetime.fromtimestamp(done.file.stat().st_mtime, UTC).date()
-    dates = span(done.meaning)
-    done.named = period_in(done.file.name, body.financial_year_start, dates, changed)
-    if _resolve_day_and_month(done.meaning, done.named):
-        dates = span(done.meaning)
-        done.named = period_in(done.file.name, body.financial_year_start, dates, changed)
+    by_name = period_in(done.file.name, body.financial_year_start, None, changed)
+    if not by_name.is_renamed:
+        _resolve_day_and_month(done.meaning, by_name)
+    done.named = period_in(done.file.name, body.financial_year_start, span(done.meaning), changed)
     if done.problem:
         return
     done.draft = draft(body, done.found, done.table, done.meaning, done.named, done.totals)
@@ -130,9 +129,8 @@ def _body(table: Table, file: Path, institution_id: str | None) -> Body:
     return Body(institution_id or as_id(name), name, kind, True, year_start(of))
 
 
-def _resolve_day_and_month(meaning: Meaning, named: Named) -> bool:
-    """Where day and month could be exchanged throughout, take the order that fits the period; whether it changed."""
-    changed = False
+def _resolve_day_and_month(meaning: Meaning, named: Named) -> None:
+    """Where day and month could be exchanged throughout, take the order that fits the period of the name."""
     for name, column in meaning.fields.items():
         if not column.dates.is_ambiguous or KINDS[meaning.kind].dated != name:
             continue
@@ -141,8 +139,6 @@ def _resolve_day_and_month(meaning: Meaning, named: Named) -> bool:
         inside = sum(times for day, times in days.items() if _within(day, named))
         if sum(times for day, times in other.items() if _within(day, named)) > 1.5 * inside:
             _exchange(column)
-            changed = True
-    return changed
 
 
 def _within(day: str, named: Named) -> bool:

@@ -14,11 +14,13 @@ from anchorspend.read.values import DATE_MARK
 # In the order in which they are tried where several fit: day before month, as in Britain.
 DATE_FORMATS = (
     *("%d/%m/%Y", "%Y-%m-%d", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d-%m-%y", "%d.%m.%y"),
-    *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d/%b/%Y", "%d/%b/%y", "%d %B %Y", "%d-%B-%Y", "%d-%B-%y", "%d %B %y"),
+    *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d/%b/%Y", "%d/%b/%y"),
+    *("%d %B %Y", "%d-%B-%Y", "%d-%B-%y", "%d %B %y"),
     *("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%y %H:%M", "%d-%m-%Y %H:%M", "%d-%m-%Y %H:%M:%S"),
     *("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M"),
     *("%d/%m/%Y %I:%M:%S %p", "%d-%b-%Y %H:%M:%S", "%d-%b-%y %H:%M:%S", "%d %b %Y %H:%M", "%d %B %Y %H:%M"),
-    *("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d%m%Y", "%d %m %Y", "%d%b%Y", "%d%b%y", "%A, %d %B %Y", "%A %d %B %Y", "%a %d %b %Y"),
+    *("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d%m%Y", "%d %m %Y", "%d%b%Y", "%d%b%y"),
+    *("%A, %d %B %Y", "%A %d %B %Y", "%a %d %b %Y"),
     *("%B %d, %Y", "%b %d, %Y", "%b %d %Y", "%B %d %Y", "%d %b, %Y"),
     *("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y-%d-%m"),
 )  # fmt: skip
@@ -26,7 +28,8 @@ _SWAPPED = {"%d/%m/%Y": "%m/%d/%Y", "%d/%m/%y": "%m/%d/%y", "%d-%m-%Y": "%m-%d-%
             "%d/%m/%Y %H:%M": "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S": "%m/%d/%Y %H:%M:%S"}  # fmt: skip
 SWAPPED = {**_SWAPPED, **{theirs: ours for ours, theirs in _SWAPPED.items()}}
 _DATE_SHAPED = re.compile(
-    r"(?=.{6,40}$)(?:(?:[A-Za-z]{3,9},? )?\d{1,4}(?:[-/.]|,? ){1,2}(?:\d{1,2}|[A-Za-z]{3,9})(?:[-/.]|,? ){1,2}\d{1,4}(?:[T ].*)?"
+    r"(?=.{6,40}$)(?:(?:[A-Za-z]{3,9},? )?"
+    r"\d{1,4}(?:[-/.]|,? ){1,2}(?:\d{1,2}|[A-Za-z]{3,9})(?:[-/.]|,? ){1,2}\d{1,4}(?:[T ].*)?"
     r"|\d{8}|\d{1,2}[A-Za-z]{3}\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
 )
 _POSTCODE = re.compile(r"(GIR ?0AA|[A-Z]{1,2}[0-9][0-9A-Z]? {0,2}[0-9][A-Z]{2})", re.IGNORECASE)
@@ -137,7 +140,7 @@ class Column:
 
     @cached_property
     def type(self) -> str:
-        """Likely type: empty, date, money, integer, flag, postcode, company number, charity number, VAT number, text."""
+        """Likely type: empty, date, money, integer, flag, postcode, company, charity or VAT number, text."""
         return _type(self)
 
     @cached_property
@@ -219,7 +222,7 @@ def _dates(cells: Counter[str]) -> Dates:
 
 
 def _formats(texts: Sequence[str], counts: Counter[str]) -> tuple[tuple[str, ...], bool, bool]:
-    """The formats that fit, most cells first and none that fits no further cell; is every cell ambiguous; is it mixed."""
+    """The formats that fit, each for further cells; whether every cell is ambiguous; whether it is mixed."""
     some = texts if len(texts) <= _TRIED else texts[:: -(-len(texts) // _TRIED)]
     fits = {one: {cell for cell in some if _day(cell, one)} for one in DATE_FORMATS}
     left, chosen = set(some), list[str]()

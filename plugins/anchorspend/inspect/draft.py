@@ -274,6 +274,9 @@ def _stand_ins(table: Table, meaning: Meaning, notes: list[str]) -> list[str]:
         else:
             names = [one for one in _STAND_INS if one in meaning.fields and one not in taken]
             name = max(names, key=lambda one: meaning.fields[one].filled, default=None)
+            if name is None:  # any field that is never empty, where nothing will ever be read in its stead
+                full = [one for one, its in meaning.fields.items() if its.filled == table.lines and one not in taken]
+                name = next((one for one in full if KINDS[meaning.kind].fields[one].type is FieldType.TEXT), None)
         if name and name not in taken:
             taken[name] = column.position
             notes.append(f"column {column.position} has no header: read as {name} where that is empty")

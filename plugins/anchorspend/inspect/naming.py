@@ -12,7 +12,10 @@ from anchorspend.contract.period import period_of_parts
 from anchorspend.inspect.headers import vocabulary
 
 _YEAR4 = r"(?P<{}>(?:19|20)\d\d)"
-_MONTH = r"(?P<{}>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_MONTH = (
+    r"(?P<{}>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
 _NUMBER = r"(?P<month>0[1-9]|1[0-2])"
 _GAP = r"[ _.,-]*"
 _TO = r"[ _.]*(?:-|–|to|and|&|_)[ _.]*"
@@ -29,28 +32,34 @@ _SPAN = _MONTH.format("month") + _TO + _MONTH.format("to_month")
 _FINANCIAL = _YEAR + r"(?:[ _/-](?:20)?\d\d|\d\d)(?!\d)"
 
 # In this order; the first whose period agrees with the dates in the file is taken.
+_YEAR_OF_MONTH = _YEAR4.format("financial_year")
+_TWO_YEARS = r"[_/-]\d\d(?:\d\d)?"
+_QUARTER = r"(?:q|qtr|quarter)[ _.-]*(?P<quarter>[1-4])"
+_PART = r"(?P<part>(?:p|m|period|month)[ _.-]*\d\d?)"
+_DAY = r"(?:0[1-9]|[12]\d|3[01])"
+_NOT_LETTERS, _NOT_DIGITS, _NO_DIGIT = r"(?<![a-z])", r"(?<!\d)", r"(?!\d)"
 _PATTERNS = (
-    ("day", "".join((_YEAR, r"[-_. ]?", _NUMBER, r"[-_. ]?(?:0[1-9]|[12]\d|3[01])(?!\d)"))),
-    ("day", "".join((r"(?<!\d)(?:0[1-9]|[12]\d|3[01])[-_. ]", _NUMBER, r"[-_. ]", _YEAR4.format("year"), r"(?!\d)"))),
-    ("month", "".join((_YEAR, r"[-_. ]?", _NUMBER, r"(?!\d)"))),
-    ("months", "".join((r"(?<![a-z])", _SPAN, _GAP, _YEAR4.format("year"), r"(?!\d)(?!", _NEXT_YEAR, r"(?!\d))"))),
-    ("months", "".join((r"(?<![a-z])", _SPAN, _GAP, _YEAR4.format("financial_year"), _NEXT_YEAR, r"(?!\d)"))),
-    ("months", "".join((_month(), _GAP, _YEAR4.format("year"), _TO, _MONTH.format("to_month"), _GAP, r"20\d\d(?!\d)"))),
-    ("months", "".join((_YEAR, _GAP, _SPAN, r"(?![a-z])"))),
-    ("month of a financial year", "".join((_month(), _GAP, _YEAR4.format("financial_year"), r"[_/-]\d\d(?:\d\d)?(?!\d)"))),
-    ("month of a financial year", "".join((r"(?<!\d)", _YEAR4.format("financial_year"), r"[_/-]\d\d(?:\d\d)?", r"(?!\d).*?", _month()))),
-    ("month", "".join((_month(), _GAP, _YEAR4.format("year"), r"(?!\d)"))),
-    ("month", "".join((_YEAR, _GAP, _month()))),
-    ("month", "".join((_month(), r"[ _.,'’-]*", r"(?P<year>[0-3]\d)(?!\d)"))),
-    ("month", "".join((r"(?<!\d)", _NUMBER, r"[-_. ]?", _YEAR4.format("year"), r"(?!\d)"))),
-    ("quarter", "".join((r"(?<![a-z])(?:q|qtr|quarter)[ _.-]*(?P<quarter>[1-4])[ _.-]*(?:of[ _-]*)?(?:fy[ _-]*)?", _YEAR4.format("year")))),
-    ("quarter", "".join((_YEAR, r"(?:[ _/-](?:20)?\d\d|\d\d)?[ _.-]*(?:q|qtr|quarter)[ _.-]*(?P<quarter>[1-4])(?!\d)"))),
-    ("part of a financial year", "".join((r"(?<![a-z])(?P<part>(?:p|m|period|month)[ _.-]*\d\d?)[ _.-]*", _FINANCIAL))),
-    ("part of a financial year", "".join((_FINANCIAL, r"[ _.-]*(?P<part>(?:p|m|period|month)[ _.-]*\d\d?)(?!\d)"))),
+    ("day", rf"{_YEAR}[-_. ]?{_NUMBER}[-_. ]?{_DAY}{_NO_DIGIT}"),
+    ("day", rf"{_NOT_DIGITS}{_DAY}[-_. ]{_NUMBER}[-_. ]{_YEAR4.format('year')}{_NO_DIGIT}"),
+    ("month", rf"{_YEAR}[-_. ]?{_NUMBER}{_NO_DIGIT}"),
+    ("months", rf"{_NOT_LETTERS}{_SPAN}{_GAP}{_YEAR4.format('year')}{_NO_DIGIT}(?!{_NEXT_YEAR}{_NO_DIGIT})"),
+    ("months", rf"{_NOT_LETTERS}{_SPAN}{_GAP}{_YEAR_OF_MONTH}{_NEXT_YEAR}{_NO_DIGIT}"),
+    ("months", rf"{_month()}{_GAP}{_YEAR4.format('year')}{_TO}{_MONTH.format('to_month')}{_GAP}20\d\d{_NO_DIGIT}"),
+    ("months", rf"{_YEAR}{_GAP}{_SPAN}(?![a-z])"),
+    ("month of a financial year", rf"{_month()}{_GAP}{_YEAR_OF_MONTH}{_TWO_YEARS}{_NO_DIGIT}"),
+    ("month of a financial year", rf"{_NOT_DIGITS}{_YEAR_OF_MONTH}{_TWO_YEARS}{_NO_DIGIT}.*?{_month()}"),
+    ("month", rf"{_month()}{_GAP}{_YEAR4.format('year')}{_NO_DIGIT}"),
+    ("month", rf"{_YEAR}{_GAP}{_month()}"),
+    ("month", rf"{_month()}[ _.,'’-]*(?P<year>[0-3]\d){_NO_DIGIT}"),
+    ("month", rf"{_NOT_DIGITS}{_NUMBER}[-_. ]?{_YEAR4.format('year')}{_NO_DIGIT}"),
+    ("quarter", rf"{_NOT_LETTERS}{_QUARTER}[ _.-]*(?:of[ _-]*)?(?:fy[ _-]*)?{_YEAR4.format('year')}"),
+    ("quarter", rf"{_YEAR}(?:[ _/-](?:20)?\d\d|\d\d)?[ _.-]*{_QUARTER}{_NO_DIGIT}"),
+    ("part of a financial year", rf"{_NOT_LETTERS}{_PART}[ _.-]*{_FINANCIAL}"),
+    ("part of a financial year", rf"{_FINANCIAL}[ _.-]*{_PART}{_NO_DIGIT}"),
     ("financial year", _FINANCIAL),
-    ("financial year", r"(?<![a-z])fy[ _-]*(?P<year>(?:20)?\d\d)(?!\d)"),
-    ("year", "".join((_YEAR, r"(?!\d)"))),
-)  # fmt: skip
+    ("financial year", rf"{_NOT_LETTERS}fy[ _-]*(?P<year>(?:20)?\d\d){_NO_DIGIT}"),
+    ("year", rf"{_YEAR}{_NO_DIGIT}"),
+)
 
 
 @dataclass(frozen=True)
@@ -191,7 +200,8 @@ def _year_of(word: str, first: date, last: date) -> int:
 def threshold(name: str) -> int:
     """Pounds above which the file's name says a body publishes, 0 where it says nothing: `over-500`, `25k`."""
     found = re.search(
-        r"(?:over|above|>|exceeding|greater[ _-]than)[ _-]*(?:gbp|£)?[ _-]*(\d{1,3}(?:,?\d{3})|\d{2,3})(k|,?000)?(?![\d])",
+        r"(?:over|above|>|exceeding|greater[ _-]than)[ _-]*(?:gbp|£)?[ _-]*"
+        r"(\d{1,3}(?:,?\d{3})|\d{2,3})(k|,?000)?(?!\d)",
         name, re.IGNORECASE,
     ) or re.search(r"(?<![\d])£?(\d{2,3})(k)(?![a-z])", name, re.IGNORECASE)  # fmt: skip
     if not found:

@@ -115,12 +115,12 @@ def oddities(done: Inspection) -> list[str]:
     headers = [column.header.casefold() for column in table.columns]
     if twice := sorted({header for header in headers if header and headers.count(header) > 1}):
         found.append(f"a header stands over two columns: {', '.join(twice)}")
-    trailing = next((i for i, header in enumerate(reversed(headers)) if header), len(headers))
     blank = [column for column in table.columns if not column.header]
     if full := [str(column.position) for column in [*blank, *table.beyond] if column.filled]:
         found.append(f"no header stands over column {', '.join(full)}, and cells do")
-    if trailing or [column for column in blank if not column.filled]:
-        found.append(f"{len([column for column in blank if not column.filled])} columns without header and cells")
+    filled_beyond = sum(1 for column in table.beyond if column.position <= len(headers) + table.blank_ends)
+    if hollow := table.blank_ends - filled_beyond + sum(1 for column in blank if not column.filled):
+        found.append(f"{hollow} columns without header and cells")
     if empty := [column.header for column in table.columns if column.header and not column.filled]:
         found.append(f"empty columns: {', '.join(empty)}")
     if table.headers_again:

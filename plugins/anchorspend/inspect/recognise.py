@@ -265,15 +265,19 @@ def _quotes_help(text: str, delimiter: str) -> bool:
     if '"' not in text:
         return True
     lines = text.splitlines(keepends=True)
-    even = []
+    # A line without quotes is cut alike either way: it tells how many cells a row has.
+    widths = Counter(line.count(delimiter) for line in lines if '"' not in line and line.strip())
+    if not widths:
+        return True
+    width = widths.most_common(1)[0][0] + 1
+    whole = []
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
         try:
-            widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter, quoting=quoting))
+            whole.append(sum(len(row) == width for row in csv.reader(lines, delimiter=delimiter, quoting=quoting)))
         except csv.Error:
-            widths = Counter()
-        even.append(max(widths.values(), default=0))
+            whole.append(0)
     # Taken as characters, quotes must rescue rows: a good deal of them, for one bad row is a slip to put right.
-    return even[1] <= even[0] * 1.01 + 2
+    return whole[1] <= whole[0] * 1.01 + 2
 
 
 def _evenness(lines: Sequence[str], delimiter: str) -> float:

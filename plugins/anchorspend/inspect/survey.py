@@ -40,7 +40,8 @@ class Table:
 
     `preamble` are the rows above the header; `beyond` the columns right of the header in which something stands;
     `totals` the rows that read like totals, `last` the last row; both are counted among the lines. `short` and `long`
-    count the lines with fewer cells than the header, and with cells beyond it.
+    count the lines with fewer cells than the header, and with cells beyond it; `blank_ends` the blank cells that end
+    the header.
     """
 
     sheets: list[SheetSeen]
@@ -56,6 +57,7 @@ class Table:
     last: Row | None
     short: int
     long: int
+    blank_ends: int = 0
     sheets_pattern: str | None = None
     encoding: str | None = None
 
@@ -88,6 +90,7 @@ class _Growing:
     again: int = 0
     short: int = 0
     long: int = 0
+    blank_ends: int = 0
 
 
 def survey(file: BinaryIO, keys: dict[str, Any]) -> Table:
@@ -138,6 +141,7 @@ def _survey(file: BinaryIO, keys: dict[str, Any]) -> Table:
         main.last,
         main.short,
         main.long,
+        main.blank_ends,
         pattern,
         encoding,
     )
@@ -157,6 +161,7 @@ def _add(sheet: Sheet, growing: dict[tuple[str, ...], _Growing]) -> SheetSeen:
         while headers and not headers[-1]:
             headers.pop()
         rows, preamble = head[place + 1 :], [row for row in head[:place] if any(map(str.strip, row[1]))]
+    blank_ends = 0 if place is None else len(head[place][1]) - len(headers)
     names = tuple(map(normalise_header, headers))
     # Columns in another order are the same table: the reader finds them by their headers.
     order: list[int] | None = None
@@ -165,6 +170,7 @@ def _add(sheet: Sheet, growing: dict[tuple[str, ...], _Growing]) -> SheetSeen:
         key = next((other for other in growing if sorted(other) == sorted(names)), names)
         order = [names.index(name) for name in key] if key != names else None
     table = growing.setdefault(key, _Growing(headers, number, preamble, counters=[Counter() for _ in headers]))
+    table.blank_ends = max(table.blank_ends, blank_ends)
     before = table.lines
     _count(table, chain(rows, sheet.rows), names, order)
     found = SheetSeen(sheet.name, table.lines - before, number, headers)
