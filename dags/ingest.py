@@ -8,7 +8,7 @@ from; every other file goes on.
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import DAG, Connection, dag, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -17,13 +17,10 @@ from anchorspend.contract import Institution, load_institution
 from anchorspend.errors import UserError
 from defaults import BATCHES, DEFAULTS, FETCHING, plainly
 
-if TYPE_CHECKING:
-    from anchorspend.fetch import Credentials
-
 BY_FEED = "{{ task.op_kwargs['feed'] }}"
 
 
-def connection_of(connection_id: str) -> "Credentials":
+def connection_of(connection_id: str) -> Any:
     """The credentials Airflow keeps under a connection's id, in whichever of its stores."""
     from anchorspend.fetch import Credentials
 
