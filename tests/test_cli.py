@@ -247,3 +247,80 @@ def test_an_unknown_command_exits_2_with_its_usage(run: Run) -> None:
     done = run("publisch")
     assert done.code == 2
     assert "No such command" in done.err
+
+
+SPEND = "Date Paid,Supplier Name,Amount\n13/04/2023,Luton Paper Ltd,10.50\n14/04/2023,Bedford Bricks Ltd,20.00\n"
+
+
+@pytest.fixture
+def spend(tmp_path: Path) -> Path:
+    """A file nobody has a contract for."""
+    path = tmp_path / "beds council spend 2023-04.csv"
+    path.write_text(SPEND)
+    return path
+
+
+def test_inspect_prints_the_columns_and_a_draft_that_loads(run: Run, spend: Path) -> None:
+    done = run("inspect", spend)
+    assert (done.code, done.err) == (0, "")
+    assert "supplier_name: Supplier Name" in done.out
+    assert "£30.50" in done.out
+    assert max(map(len, done.out.splitlines())) <= 120
+
+
+def test_a_draft_is_written_and_checked_with_the_file_it_came_from(run: Run, spend: Path, tmp_path: Path) -> None:
+    draft = tmp_path / "beds_council.yml"
+    done = run("inspect", spend, "--draft", draft)
+    assert done.code == 0
+    assert f"--contract {draft}" in " ".join(done.err.split())
+    told = run("check", "--data", spend, "--contract", draft, "--json")
+    assert told.code == 0
+    assert json.loads(told.out)["pounds"] == {"total": "30.50", "loaded": "30.50", "quarantined": "0"}
+    assert run("check", draft).code == 0
+    assert run("inspect", spend, "--draft", draft).is_plain_refusal("exists already")
+
+
+def test_inspect_as_json_holds_the_draft(run: Run, spend: Path) -> None:
+    told = json.loads(run("inspect", spend, "--json", "--institution", "beds_council").out)
+    assert (told["kind"], told["lines"], told["totals"]["sum"]) == ("ledger", 2, "30.50")
+    assert told["draft"].splitlines()[1] == "id: beds_council"
+
+
+def test_a_file_without_a_draft_exits_1_and_says_why(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "page.csv").write_text("<html></html>")
+    done = run("inspect", tmp_path / "page.csv")
+    assert done.code == 1
+    assert "HTML page called .csv" in done.out
+
+
+def test_checking_data_that_would_be_refused_exits_1_with_the_reason(run: Run, institutions: Path, spend: Path) -> None:
+    done = run("check", "--data", spend, "--institution", "bedfordshire_police")
+    assert done.code == 1
+    assert "would be refused" in done.out
+    assert "its name holds no period" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inspect", "nothing.csv"], "no such file"),
+        (["inspect", "{file}", "--kind", "leger"], "did you mean 'ledger'"),
+        (["inspect", "{file}", "--institution", "Beds Council"], "write 'beds_council'"),
+        (["inspect", "{file}", "--draft", "{folder}/draft.txt"], "ends in .yml"),
+        (["inspect", "{file}", "--draft", "{folder}/none/beds.yml"], "cannot be written"),
+        (["inspect", "{file}", "--draft", "{folder}/beds.yml", "--institution", "herts"], "called by its id"),
+        (["check", "--data", "{file}"], "--institution ID, or --contract FILE.yml"),
+        (["check", "--data", "{file}", "--institution", "nobody"], "no institution 'nobody'"),
+        (["check", "--data", "{file}", "--institution", "bedfordshire_police", "--feed", "leger"], "'ledger'"),
+        (["check", "--data", "{file}", "--contract", "{file}"], "no mapping"),
+        (["check", "--data", "nothing.csv", "--institution", "bedfordshire_police"], "no such file"),
+        (["check", "--feed", "ledger"], "go with --data"),
+    ],
+)
+def test_what_a_person_can_put_right_has_no_traceback(
+    run: Run, institutions: Path, spend: Path, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    told = run(*(one.format(file=spend, folder=tmp_path) for one in arguments))
+    assert told.code == 2
+    assert words in " ".join(told.err.split())
+    assert "Traceback" not in told.err

@@ -869,8 +869,8 @@ def test_a_name_without_a_year_gets_one(name: str, dates: tuple[date, date] | No
 
 @pytest.mark.parametrize(
     ("name", "pounds"),
-    [("over-500-2014.csv", 500), ("spend_over_25k_2023.csv", 25000), ("Over £250 May.csv", 250), ("payments-2023.csv", 0),
-     ("spend over 25,000.csv", 25000)],
+    [("over-500-2014.csv", 500), ("spend_over_25k_2023.csv", 25000), ("Over £250 May.csv", 250),
+     ("payments-2023.csv", 0), ("spend over 25,000.csv", 25000)],
 )  # fmt: skip
 def test_the_threshold_of_a_name(name: str, pounds: int) -> None:
     assert naming.threshold(name) == pounds
@@ -879,7 +879,8 @@ def test_the_threshold_of_a_name(name: str, pounds: int) -> None:
 @pytest.mark.parametrize(
     ("header", "kind", "field_name"),
     [("BeneficiaryName", "ledger", "supplier_name"), ("AMOUNT (£)", "ledger", "amount"),
-     ("Inv. No", "ledger", "invoice_ref"), ("Vendor ", "ledger", "supplier_name"), ("tender/value/amount", "notice", "notice_value"),
+     ("Inv. No", "ledger", "invoice_ref"), ("Vendor ", "ledger", "supplier_name"),
+     ("tender/value/amount", "notice", "notice_value"),
      ("Merchant", "card", "supplier_name"), ("ProClass Code", "ledger", "category_code")],
 )  # fmt: skip
 def test_a_header_is_likest_its_own_field(header: str, kind: str, field_name: str) -> None:

@@ -183,7 +183,8 @@ def check(
     Exits 1 when the file would be refused, 2 when the contract or the command is wrong.
 
     Keys of --json: a list of {institution, type, feed, kind, layouts}; with --data one object with file, institution,
-    feed, kind, would_load, refused, note, period, layout, encoding, lines, pounds, dates, control, quarantine, findings.
+    feed, kind, would_load, refused, note, period, layout, encoding, lines, pounds, dates, control, quarantine and
+    findings.
     """
     if data is not None:
         _check_data(data, files, institution, feed, contract_file, name, as_json)
