@@ -30,6 +30,10 @@ class Target:
     pence: int
     lines: int
 
+    def less(self, pence: int, lines: int) -> "Target":
+        """What is left for the others when one supplier's pounds and lines are settled."""
+        return Target(self.suppliers, self.pence - pence, max(self.lines - lines, 1))
+
 
 def targets(institution_id: str, year: int, scale: float) -> dict[Cell, Target]:
     """The eight cells of an institution's year.

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 
 from anchorspend.sample.cells import Cell, Target
+from anchorspend.sample.procurement import CARD_BILL
 from anchorspend.sample.tables import Body, categories
+from anchorspend.sample.vendors import CARD_CELL
 from anchorspend.sample.world import Supplier
 
 _OTHER_PURCHASES = 0.12
@@ -21,8 +23,12 @@ def ledger_lines(
     suppliers: list[Supplier],
     records: pd.DataFrame,
     years: dict[int, dict[Cell, Target]],
+    card_bills: pd.DataFrame,
 ) -> pd.DataFrame:
     """One row per payment line of an institution, in the order of payment.
+
+    `card_bills` are lines of the record of the bank behind the cards, with year, payment_date and pence, which count
+    towards its cell; empty where the ledger does not pay them.
 
     Columns: record (position in the vendor records), year (in which the financial year begins), payment_date,
     invoice_date, received_date and filed_date (a day of the period whose file holds the line), pence, net_pence,
@@ -35,13 +41,19 @@ def ledger_lines(
     business = np.array([position[supplier.category] for supplier in paid_to])
     person = np.array([supplier.sector == "individual" for supplier in paid_to])
     parts = []
+    issues_cards = business == position[CARD_BILL]
     for year, cells in years.items():
+        bills = card_bills[card_bills.year == year]
         for cell, target in cells.items():
-            paid = records.index[records[f"paid_{year}"] & (records["cell"] == cell)].to_numpy()
+            paid = records.index[records[f"paid_{year}"] & (records["cell"] == cell) & ~issues_cards].to_numpy()
+            if cell == CARD_CELL:
+                target = target.less(int(bills.pence.sum()), len(bills))
             lines = _amounts(rng, body, records["size"].to_numpy(), business, paid, target)
             record = lines.record.to_numpy()
             lines["category"] = _bought(rng, body, business[record], cell.in_scope & ~person[record])
             parts.append(_dated(rng, body, lines, year))
+    if len(card_bills):
+        parts.append(_paid_at_once(card_bills, int(np.flatnonzero(issues_cards)[0]), position[CARD_BILL]))
     lines = pd.concat(parts, ignore_index=True)
     taxed = np.array([supplier.vat_number != "" for supplier in paid_to])[lines.record]
     lines["net_pence"] = lines.pence
@@ -53,6 +65,24 @@ def ledger_lines(
     lines = lines.sort_values(["payment_date", "invoice"], kind="stable")
     lines["transaction"] = lines.groupby(["payment_date", "record"], sort=False).ngroup() + 1_000_001
     return lines.loc[lines.index.repeat(lines.times)].reset_index(drop=True)
+
+
+def _paid_at_once(bills: pd.DataFrame, record: int, category: int) -> pd.DataFrame:
+    """Card bills as lines of a ledger: the bank collects them on the day of its statement."""
+    day = bills.payment_date.to_numpy().astype("M8[D]")
+    return pd.DataFrame(
+        {
+            "record": record,
+            "pence": bills.pence.to_numpy(),
+            "times": 1,
+            "category": category,
+            "year": bills.year.to_numpy(),
+            "payment_date": day,
+            "invoice_date": day,
+            "received_date": day,
+            "filed_date": day,
+        }
+    )
 
 
 def _amounts(

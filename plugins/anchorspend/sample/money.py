@@ -28,6 +28,11 @@ def _payments_negative(pence: int) -> str:
     return pounds(-pence)
 
 
+def _credit(pence: int) -> str:
+    """`12.00 CR` for what a card is paid back."""
+    return f"{pounds(abs(pence))}{' CR' if pence < 0 else ''}"
+
+
 def _number(pence: int) -> float:
     return pence / 100
 
@@ -38,6 +43,7 @@ _STYLES: Mapping[str, Callable[[int], str | float]] = {
     "pounds": _sign,
     "trailing_minus": _trailing_minus,
     "payments_negative": _payments_negative,
+    "credit": _credit,
     "number": _number,
 }
 

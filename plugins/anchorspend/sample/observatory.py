@@ -85,7 +85,7 @@ def publish_observatory(
         payment_date=pd.Series(pd.NaT, yearly.index),
         category=[position[supplier.category] for supplier in bought_from],
     )
-    return Published(vendor, account, [], batches)
+    return Published(errors=[], batches=batches, records=vendor, lines=account)
 
 
 def _tidy(postcode: str) -> str:

@@ -15,10 +15,10 @@ import pandas as pd
 
 from anchorspend.sample.money import pounds, write_money
 from anchorspend.sample.names import pick
-from anchorspend.sample.tables import YEARS, Body, Layout, LedgerFiles, categories, financial_year
+from anchorspend.sample.periods import Period, periods
+from anchorspend.sample.tables import Body, Layout, LedgerFiles, categories
 from anchorspend.sample.workbooks import write_workbook
 
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _PUBLISHED_AFTER, _LATE_BY, _CORRECTED_AFTER = timedelta(20), timedelta(75), timedelta(40)
 _LEFT_OUT = 0.03
 """Share of lines missing from a file that is later corrected."""
@@ -28,7 +28,10 @@ _VENDOR_FIELDS = ("supplier_ref", "company_number", "charity_number", "vat_numbe
 
 
 class FileError(NamedTuple):
-    """A cell that keeps its line from being loaded. `row` counts from 1, as a spreadsheet shows it."""
+    """A cell that is wrong. `row` counts from 1, as a spreadsheet shows it, or over the records of a JSON file.
+
+    `loads`: whether its line can be loaded all the same, as with a company number that lost its leading zeros.
+    """
 
     file: str
     sheet: str
@@ -36,6 +39,7 @@ class FileError(NamedTuple):
     column: str
     value: str
     error: str
+    loads: bool = False
 
 
 class Batch(NamedTuple):
@@ -50,8 +54,16 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Published:
-    """The account of a feed's files.
+class Account:
+    """What went into the files of a feed."""
+
+    errors: list[FileError]
+    batches: list[Batch]
+
+
+@dataclass(frozen=True)
+class Published(Account):
+    """The account of the files of a feed that says who was paid.
 
     `records`: who is paid, with supplier (position in the world), supplier_ref, name and postcode as written. `lines`:
     the lines that count, with record (position in `records`), file, sheet and row; those that cannot be loaded or that
@@ -60,16 +72,6 @@ class Published:
 
     records: pd.DataFrame
     lines: pd.DataFrame
-    errors: list[FileError]
-    batches: list[Batch]
-
-
-class _Period(NamedTuple):
-    label: str
-    first: date
-    last: date
-    year_label: str
-    quarter: int
 
 
 def publish_ledger(
@@ -94,28 +96,20 @@ def publish_ledger(
     if not any("supplier_ref" in layout.columns.values() for layout in files.layouts):
         records = records.assign(supplier_ref="")
     return Published(
-        records,
-        lines.join(pd.concat([one.places for one in written]), how="inner"),
-        [error for one in written for error in one.errors],
-        [one.batch for one in written],
+        errors=[error for one in written for error in one.errors],
+        batches=[one.batch for one in written],
+        records=records,
+        lines=lines.join(pd.concat([one.places for one in written]), how="inner"),
     )
 
 
-def _by_period(files: LedgerFiles, year_starts: int, lines: pd.DataFrame) -> Iterator[tuple[_Period, pd.DataFrame]]:
+def _by_period(files: LedgerFiles, year_starts: int, lines: pd.DataFrame) -> Iterator[tuple[Period, pd.DataFrame]]:
     """Each period of the county's years, with the lines filed in it."""
-    months = _MONTHS[files.every]
-    start = YEARS[0] * 12 + year_starts - 1
-    filed = lines.filed_date.dt.year * 12 + lines.filed_date.dt.month - 1
-    by_period = dict(list(lines.groupby((filed - start) // months)))
-    for number in range(len(YEARS) * 12 // months):
-        month = start + number * months
-        year, into_year = YEARS[0] + number * months // 12, number * months % 12
-        quarter = into_year // 3 + 1
-        first, after = date(month // 12, month % 12 + 1, 1), month + months
-        year_label = financial_year(year)
-        label = {"month": f"{first:%Y-%m}", "quarter": f"{year}-Q{quarter}", "year": year_label}[files.every]
-        last = date(after // 12, after % 12 + 1, 1) - timedelta(1)
-        yield _Period(label, first, last, year_label, quarter), by_period.get(number, lines[:0])
+    first_days = [np.datetime64(period.first) for period in periods(files.every, year_starts)]
+    filed_in = np.searchsorted(first_days, lines.filed_date.to_numpy().astype("M8[D]"), side="right") - 1
+    by_period = {int(str(number)): part for number, part in lines.groupby(filed_in)}
+    for number, period in enumerate(periods(files.every, year_starts)):
+        yield period, by_period.get(number, lines[:0])
 
 
 def _texts(body: Body, records: pd.DataFrame, lines: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -145,6 +139,7 @@ def _texts(body: Body, records: pd.DataFrame, lines: pd.DataFrame) -> dict[str, 
             [f"{initials[i % 3]}{number}" for i, number in zip(record, lines.invoice, strict=True)], dtype=object
         ),
         "transaction_ref": np.array([str(number) for number in lines.transaction], dtype=object),
+        "contract_ref": lines.contract_ref.to_numpy(),
     }
 
 
@@ -168,7 +163,7 @@ def _write(
     path: Path,
     body: Body,
     layout: Layout,
-    period: _Period,
+    period: Period,
     lines: pd.DataFrame,
     texts: dict[str, np.ndarray],
     published: date,

@@ -13,7 +13,8 @@ from typing import Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-_DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "data"
+"""Where the tables stand."""
 
 IN_SCOPE = frozenset({"works", "supplies", "social_care"})
 """Scopes of the strategy's £192m of "works, supplies and social care" (line 351); every other scope is outside it."""
@@ -27,19 +28,21 @@ def financial_year(year: int) -> str:
     return f"{year}-{(year + 1) % 100:02}"
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A model that refuses keys nobody knows and does not change once read."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Layout(_Strict):
-    """How one body writes its ledger files from a date on."""
+class Layout(Strict):
+    """How one body writes the files of a feed from a date on."""
 
     columns: dict[str, str] = Field(description="header: field of a line, or = and a constant")
     starts: date = date.min
     format: Literal["csv", "xlsx"] = "csv"
     encoding: str = "utf-8"
     delimiter: str = ","
-    money: Literal["plain", "commas", "pounds", "trailing_minus", "payments_negative", "number"]
+    money: Literal["plain", "commas", "pounds", "trailing_minus", "payments_negative", "credit", "number"] = "plain"
     dates: list[str] = Field(["%d/%m/%Y"], description="strftime formats; one is drawn for every line")
     preamble: list[str] = Field(default_factory=list, description="rows before the header")
     blank_row_after: int | None = Field(None, description="a blank row stands after each so many lines")
@@ -48,18 +51,29 @@ class Layout(_Strict):
     newlines_in: str | None = Field(None, description="header of a column in which some cells hold a line break")
 
 
-class LedgerFiles(_Strict):
-    """The files a ledger is published in."""
+class Files(Strict):
+    """The files a feed is published in."""
 
     every: Literal["month", "quarter", "year"]
     file: str = Field(description="name, with {first} (day), {year_label} and {quarter} of the period")
+    since: date = Field(date.min, description="first day of the first period published")
+
+
+class TableFiles(Files):
+    """Files that are tables."""
+
     layouts: list[Layout]
-    sidecar_until: date | None = Field(None, description="files up to this day have a control total beside them")
     republished: list[str] = Field(default_factory=list, description="periods first published wrong")
+
+
+class LedgerFiles(TableFiles):
+    """The files a ledger is published in."""
+
+    sidecar_until: date | None = Field(None, description="files up to this day have a control total beside them")
     late: list[str] = Field(default_factory=list, description="periods published long after they were due")
 
 
-class ObservatoryFiles(_Strict):
+class ObservatoryFiles(Strict):
     """The yearly files an analytics vendor returns."""
 
     file: str
@@ -68,7 +82,7 @@ class ObservatoryFiles(_Strict):
 BodyType = Literal["council", "police", "fire", "nhs", "university", "airport"]
 
 
-class Body(_Strict):
+class Body(Strict):
     """How a body buys, which errors it makes and how it publishes."""
 
     type: BodyType
@@ -88,9 +102,17 @@ class Body(_Strict):
     supplier_prefix: str
     ledger: LedgerFiles | None = None
     observatory: ObservatoryFiles | None = None
+    card: TableFiles | None = None
+    contract: TableFiles | None = None
+    portal: TableFiles | None = None
+    notice: Files | None = None
+    exemption: TableFiles | None = None
+    saving: TableFiles | None = None
+    event: TableFiles | None = None
+    social_value: TableFiles | None = None
 
 
-class Words(_Strict):
+class Words(Strict):
     """What invented names are made of."""
 
     beginnings: list[str]
@@ -103,17 +125,17 @@ class Words(_Strict):
 @cache
 def bodies() -> Mapping[str, Body]:
     """Body by institution id, in the order they are made."""
-    content = yaml.safe_load((_DATA / "bodies.yml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((DATA / "bodies.yml").read_text(encoding="utf-8"))
     return {name: Body.model_validate(body) for name, body in content.items()}
 
 
 @cache
 def words() -> Words:
     """The word lists of invented names."""
-    return Words.model_validate(yaml.safe_load((_DATA / "words.yml").read_text(encoding="utf-8")))
+    return Words.model_validate(yaml.safe_load((DATA / "words.yml").read_text(encoding="utf-8")))
 
 
-class Category(_Strict):
+class Category(Strict):
     """A ProClass v17 category the county buys under.
 
     `sectors` and `buyers` are weights: of the supplier's sector, and of how much a type of body buys. `typical` is
@@ -132,12 +154,17 @@ class Category(_Strict):
     purchases: list[str]
 
     @property
+    def purpose(self) -> str:
+        """The last part of the label: what is bought, in a word or two."""
+        return self.label.rpartition(": ")[2]
+
+    @property
     def in_scope(self) -> bool:
         """Whether payments count towards the £192m."""
         return self.scope in IN_SCOPE
 
 
-class PublicBody(_Strict):
+class PublicBody(Strict):
     """A public body that is paid by others, with the institution it is where it is one of the county's."""
 
     name: str
@@ -147,7 +174,7 @@ class PublicBody(_Strict):
     institution_id: str
 
 
-class Calibration(_Strict):
+class Calibration(Strict):
     """What an institution's year must come to: pounds, suppliers and lines."""
 
     pounds: int
@@ -175,7 +202,7 @@ def categories() -> tuple[Category, ...]:
             trades=row["trades"].split("|"),
             purchases=row["purchases"].split("|"),
         )
-        for row in _rows("categories.csv")
+        for row in rows_of("categories.csv")
     )
 
 
@@ -183,7 +210,7 @@ def categories() -> tuple[Category, ...]:
 def public_bodies() -> tuple[PublicBody, ...]:
     """The county's own institutions, tax and pensions."""
     return tuple(
-        PublicBody.model_validate({**row, "aliases": row["aliases"].split("|")}) for row in _rows("public_bodies.csv")
+        PublicBody.model_validate({**row, "aliases": row["aliases"].split("|")}) for row in rows_of("public_bodies.csv")
     )
 
 
@@ -197,10 +224,11 @@ def calibration() -> Mapping[tuple[str, int], Calibration]:
     """
     return {
         (row.pop("institution_id"), int(row.pop("year"))): Calibration.model_validate(row)
-        for row in _rows("calibration.csv")
+        for row in rows_of("calibration.csv")
     }
 
 
-def _rows(file: str) -> list[dict[str, str]]:
-    with (_DATA / file).open(encoding="utf-8", newline="") as stream:
+def rows_of(file: str) -> list[dict[str, str]]:
+    """The rows of one of the tables."""
+    with (DATA / file).open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))

@@ -4,8 +4,9 @@
 |---|---|
 | `suppliers.csv` | true supplier |
 | `supplier_records.csv` | institution, feed, supplier number (where shown), name and postcode, with its supplier |
-| `lines.csv` | spend line that counts: loadable, not superseded, of the ledger or, without one, the observatory |
-| `errors.csv` | cell that keeps its line from being loaded |
+| `lines.csv` | loadable spend line that counts: of the ledger, else the observatory, and of cards no ledger pays |
+| `cards.csv` | loadable purchase of a card feed, whether it counts or the ledger holds it already |
+| `errors.csv` | cell that is wrong; `loads` says whether its line can be loaded all the same |
 | `batches.csv` | file |
 | `figures.csv` | institution, financial year and definition of local |
 | `individuals.csv` | private person among the payees, by institution that writes the name out |
@@ -24,8 +25,9 @@ import pandas as pd
 from anchorspend.sample.geography import BEDFORDSHIRE, LUTON, Geography, compact
 from anchorspend.sample.money import pounds
 from anchorspend.sample.observatory import REDACTED
-from anchorspend.sample.publish import Batch, FileError, Published, write_rows
+from anchorspend.sample.publish import Account, Batch, FileError, Published, write_rows
 from anchorspend.sample.tables import YEARS, categories, financial_year
+from anchorspend.sample.truth_procurement import Bought, write_procurement_truth
 from anchorspend.sample.world import Supplier
 
 _DEFINITIONS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
@@ -44,31 +46,42 @@ class Feed:
     institution_id: str
     feed_id: str
     counts: bool
-    published: Published
+    account: Account
 
 
-def write_truth(folder: Path, geography: Geography, suppliers: list[Supplier], feeds: list[Feed]) -> None:
-    """Write every file of truth about the county's feeds."""
+def write_truth(
+    folder: Path, geography: Geography, suppliers: list[Supplier], feeds: list[Feed], bought: list[Bought]
+) -> None:
+    """Write every file of truth about the county's feeds and about how its institutions buy."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_suppliers(folder, suppliers)
-    records = pd.concat([_records(feed, suppliers) for feed in feeds], ignore_index=True)
+    spend = [(feed, feed.account) for feed in feeds if isinstance(feed.account, Published)]
+    records = pd.concat([_records(feed, account, suppliers) for feed, account in spend], ignore_index=True)
     records.to_csv(folder / "supplier_records.csv", index=False)
     _write_individuals(folder, suppliers, records)
-    lines = pd.concat([_lines(feed, geography) for feed in feeds if feed.counts], ignore_index=True)
-    _write_lines(folder, suppliers, lines)
+    made = [(feed, _lines(feed, account, geography)) for feed, account in spend]
+    lines = pd.concat([part for feed, part in made if feed.counts], ignore_index=True)
+    _write_lines(folder / "lines.csv", suppliers, lines)
+    cards = pd.concat([part for feed, part in made if feed.feed_id == "card"], ignore_index=True)
+    _write_lines(folder / "cards.csv", suppliers, cards)
+    write_procurement_truth(folder, bought)
     _figures(geography, suppliers, lines).to_csv(folder / "figures.csv", index=False)
     place = ["institution_id", "feed_id"]
     write_rows(
         folder / "errors.csv",
         [
             [*place, *FileError._fields],
-            *((feed.institution_id, feed.feed_id, *error) for feed in feeds for error in feed.published.errors),
+            *(
+                (feed.institution_id, feed.feed_id, *error[:-1], "yes" if error.loads else "no")
+                for feed in feeds
+                for error in feed.account.errors
+            ),
         ],
     )
     batches = [
         (feed.institution_id, feed.feed_id, *batch[:4], pounds(batch.pence), "yes" if batch.superseded else "no")
         for feed in feeds
-        for batch in feed.published.batches
+        for batch in feed.account.batches
     ]
     header = ["pounds" if name == "pence" else name for name in Batch._fields]
     write_rows(folder / "batches.csv", [[*place, *header], *batches])
@@ -84,8 +97,8 @@ def _write_suppliers(folder: Path, suppliers: list[Supplier]) -> None:
     table.to_csv(folder / "suppliers.csv", index=False)
 
 
-def _records(feed: Feed, suppliers: list[Supplier]) -> pd.DataFrame:
-    counted = feed.published.records.loc[np.unique(feed.published.lines.record)]
+def _records(feed: Feed, account: Published, suppliers: list[Supplier]) -> pd.DataFrame:
+    counted = account.records.loc[np.unique(account.lines.record)]
     table = counted.drop_duplicates(["supplier_ref", "name", "postcode", "supplier"])
     return pd.DataFrame(
         {
@@ -109,9 +122,9 @@ def _write_individuals(folder: Path, suppliers: list[Supplier], records: pd.Data
     people.merge(named, on="supplier_id").to_csv(folder / "individuals.csv", index=False)
 
 
-def _lines(feed: Feed, geography: Geography) -> pd.DataFrame:
+def _lines(feed: Feed, account: Published, geography: Geography) -> pd.DataFrame:
     """Lines of a feed with its names, their supplier, and postcode and authority of its record as written."""
-    records, lines = feed.published.records, feed.published.lines
+    records, lines = account.records, account.lines
     places = _places(geography, records.postcode)
     return lines[["file", "sheet", "row", "payment_date", "year", "pence", "net_pence", "category"]].assign(
         institution_id=feed.institution_id,
@@ -122,7 +135,7 @@ def _lines(feed: Feed, geography: Geography) -> pd.DataFrame:
     )
 
 
-def _write_lines(folder: Path, suppliers: list[Supplier], lines: pd.DataFrame) -> None:
+def _write_lines(path: Path, suppliers: list[Supplier], lines: pd.DataFrame) -> None:
     numbers = np.array([supplier.supplier_id for supplier in suppliers], dtype=object)
     columns = {
         "institution_id": lines.institution_id,
@@ -139,7 +152,7 @@ def _write_lines(folder: Path, suppliers: list[Supplier], lines: pd.DataFrame) -
         "scope": np.array([one.scope for one in categories()], dtype=object)[lines.category],
     }
     values = [column if isinstance(column, list) else column.tolist() for column in columns.values()]
-    write_rows(folder / "lines.csv", [list(columns), *zip(*values, strict=True)])
+    write_rows(path, [list(columns), *zip(*values, strict=True)])
 
 
 def _figures(geography: Geography, suppliers: list[Supplier], lines: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,8 @@ _NEW_EACH_YEAR = 0.25
 _SECOND_RECORDS = 0.02
 """Share of records that are the second record of a supplier already on the books."""
 
+CARD_CELL = Cell(in_scope=True, sme=False, local=False)
+"""Where the bank behind the procurement cards belongs."""
 _NUMBERS_KNOWN = 0.6
 """Share of register numbers an institution holds; spreadsheets have taken the leading zeros of company numbers."""
 
@@ -24,13 +26,15 @@ def vendor_records(
     institution_id: str,
     body: Body,
     years: dict[int, dict[Cell, Target]],
+    *,
+    card_issuer: int | None,
 ) -> pd.DataFrame:
     """One row per vendor record of an institution.
 
     Columns: supplier (position in the world), cell, size (how much is bought, relative), supplier_ref, name, postcode,
     company_number, charity_number and vat_number (as written), paid_<year> (whether it is paid in that year) and
     flawless (whether nothing about it may be wrong). In every year the records of a cell are as many as its target
-    says; from year to year the oldest go.
+    says; from year to year the oldest go. `card_issuer` is among them in every year, where one is given.
     """
     parts = []
     for cell in years[YEARS[0]]:
@@ -38,9 +42,14 @@ def vendor_records(
         leaving = round(wanted[0] * _NEW_EACH_YEAR)
         count = max(leaving * i + number for i, number in enumerate(wanted))
         second = round(count * _SECOND_RECORDS)
-        positions = np.array(world.supply(institution_id, body, cell, count - second))
-        positions = np.concatenate([positions, rng.choice(positions, second)])
+        issuer = [card_issuer] if card_issuer is not None and cell == CARD_CELL else []
+        found = world.supply(institution_id, body, cell, count - second - len(issuer))
+        positions = np.array(found, dtype=np.int64)
+        positions = np.concatenate([positions, rng.choice(positions, second), np.array(issuer, dtype=np.int64)])
         place = rng.permutation(count)
+        if issuer:
+            always = int(np.flatnonzero(place == leaving * (len(YEARS) - 1))[0])
+            place[[always, -1]] = place[[-1, always]]
         paid = {
             f"paid_{year}": (place >= leaving * i) & (place < leaving * i + number)
             for i, (year, number) in enumerate(zip(YEARS, wanted, strict=True))

@@ -8,6 +8,7 @@ import numpy as np
 from anchorspend.sample import names
 from anchorspend.sample.cells import Cell
 from anchorspend.sample.geography import LOCAL_ZONES, NATIONAL_ZONES, Geography, is_local
+from anchorspend.sample.procurement import CARD_BILL
 from anchorspend.sample.tables import Body, Category, categories, public_bodies
 
 _SHARED = 0.4
@@ -49,6 +50,7 @@ class World:
         self._names: set[str] = set()
         self._shared: dict[Cell, list[int]] = {}
         self.suppliers: list[Supplier] = []
+        self._card_issuer: int | None = None
         for body in public_bodies():
             cell = Cell(in_scope=False, sme=False, local=is_local(body.postcode, geography.authority(body.postcode)))
             self._shared.setdefault(cell, []).append(len(self.suppliers))
@@ -61,6 +63,20 @@ class World:
                 sme=False,
                 institution_id=body.institution_id,
             )
+
+    def card_issuer(self) -> int:
+        """Position in `suppliers` of the bank behind the county's procurement cards."""
+        if self._card_issuer is None:
+            (trade,) = next(category.trades for category in categories() if category.code == CARD_BILL)
+            self._card_issuer = self._add(
+                legal_name=f"{names.root(self._rng)} {trade} plc",
+                trading_names=(),
+                sector="company",
+                postcode=self._geography.draw(self._rng, {"rest": 1}),
+                category=CARD_BILL,
+                sme=False,
+            )
+        return self._card_issuer
 
     def supply(self, institution_id: str, body: Body, cell: Cell, count: int) -> list[int]:
         """Positions in `suppliers` of `count` different suppliers of a cell for a body.
