@@ -1,6 +1,6 @@
 -- One row per loaded or refused batch, with the batch that stands in its place where there is one.
--- superseded: a newer batch of the same feed, span and part was loaded. covered: the span lies wholly inside a longer one
--- of another current batch of the same feed, whichever came first; of several such, the longest. Parts of one span
+-- superseded: a newer batch of the same feed, span and part was loaded. covered: the span lies wholly inside a longer
+-- one of another current batch of the same feed, whichever came first; of several such, the longest. Parts of one span
 -- (`2017-04/a`, `2017-04/b`) are as long as each other and so cover nothing.
 with version as (select * from {{ ref('stg_ops__batch') }} where status in ('loaded', 'refused')),
 

@@ -1,5 +1,6 @@
 -- One row per loaded or refused batch: whether its pounds are in the figures, and if not, why not. For batches of spend
 -- every loaded line stands in exactly one of the columns counted, second opinion, detail, twin and replaced.
+-- Why a file was refused is not repeated here: where its header is not found the reason quotes a line, payee and all.
 with batch as (select * from {{ ref('int_batch__judged') }}),
 
 accounted as (select * from {{ ref('int_batch__accounted') }}),
@@ -89,7 +90,7 @@ select
     reason_code is null as counted,
     reason_code,
     case reason_code
-        when 'refused' then 'refused: ' || coalesce(reason, 'no reason was kept')
+        when 'refused' then 'refused: ops.batch says why'
         when 'superseded' then 'superseded by batch ' || superseded_by_batch_id
         when 'covered' then 'covered by batch ' || covered_by_batch_id
         when 'detail' then 'its pounds are in the lines of ' || detail_of

@@ -41,7 +41,8 @@ alike as (
     having count(*) > 1
 ),
 
--- Every payment and credit note of those pounds to those supplier records, as far as it counts.
+-- Every payment and credit note of those pounds to those supplier records, as far as it counts. From here on all is
+-- windows over these lines: joined with each other, steps whose size the planner cannot know would be nested loops.
 line as (
     select
         fact.batch_id,
@@ -55,13 +56,27 @@ line as (
         key.invoice_date,
         key.invoice_key,
         regexp_replace(key.invoice_key, '[A-Z]{1,2}$', '') as invoice_stem,
-        concat_ws(' ', fact.spend_date, key.transaction_key) as payment_key
+        concat_ws(' ', fact.spend_date, key.transaction_key) as payment_key,
+        count(*) filter (where key.amount < 0) over (
+            partition by key.supplier_record_id, alike.amount order by fact.spend_date desc
+        ) as credits_from_here,
+        fact.spend_date - lag(fact.spend_date) over (
+            partition by key.supplier_record_id, alike.amount, sign(key.amount) order by fact.spend_date
+        ) as gap
     from key
     inner join alike on key.supplier_record_id = alike.supplier_record_id and abs(key.amount) = alike.amount
     inner join {{ ref('fct_spend') }} as fact on key.batch_id = fact.batch_id and key.line_no = fact.line_no
 ),
 
-payment as (select * from line where not is_credit),
+payment as (
+    select
+        *,
+        count(*) filter (where gap > 0) over it + 1 as day_count,
+        max(gap) filter (where gap > 0) over it - min(gap) filter (where gap > 0) over it as gap_spread
+    from line
+    where not is_credit
+    window it as (partition by supplier_record_id, amount)
+),
 
 alternative as (
     select
@@ -73,137 +88,105 @@ alternative as (
     union all
     select
         *,
-        'invoice_with_suffix',
-        invoice_date || ' ' || invoice_stem
+        'invoice_with_suffix' as rule_id,
+        invoice_date || ' ' || invoice_stem as what
     from payment
     where invoice_date is not null and invoice_stem is not null
     union all
     select
         *,
-        'invoice_without_reference',
-        invoice_date::text
+        'invoice_without_reference' as rule_id,
+        invoice_date::text as what
     from payment
     where invoice_date is not null
 ),
 
-matched as (
+compared as (
     select
-        supplier_record_id,
-        amount,
-        rule_id,
-        what
-    from alternative
-    group by supplier_record_id, amount, rule_id, what
-    having
-        count(distinct payment_key) > 1
+        *,
+        min(payment_key) over its_group <> max(payment_key) over its_group
         and case rule_id
-            when 'invoice_with_suffix' then count(distinct invoice_key) > 1 and bool_or(invoice_key = invoice_stem)
-            when 'invoice_without_reference' then bool_or(invoice_key is null)
+            when 'invoice_with_suffix'
+                then
+                    min(invoice_key) over its_group <> max(invoice_key) over its_group
+                    and bool_or(invoice_key = invoice_stem) over its_group
+            when 'invoice_without_reference' then bool_or(invoice_key is null) over its_group
             else true
-        end
+        end as is_match
+    from alternative
+    window its_group as (partition by supplier_record_id, amount, rule_id, what)
 ),
 
 chosen as (
-    select distinct on (alternative.batch_id, alternative.line_no)
-        alternative.*,
-        md5(concat_ws('|', rule.rule_id, alternative.supplier_record_id, alternative.amount, alternative.what))::uuid
+    select distinct on (compared.batch_id, compared.line_no)
+        compared.*,
+        md5(concat_ws('|', compared.rule_id, compared.supplier_record_id, compared.amount, compared.what))::uuid
             as group_id
-    from alternative
-    inner join matched
-        on
-            alternative.supplier_record_id = matched.supplier_record_id
-            and alternative.amount = matched.amount
-            and alternative.rule_id = matched.rule_id
-            and alternative.what = matched.what
-    inner join rule on alternative.rule_id = rule.rule_id and alternative.amount >= rule.threshold
-    order by alternative.batch_id asc, alternative.line_no asc, rule.position asc
+    from compared
+    inner join rule on compared.rule_id = rule.rule_id and compared.amount >= rule.threshold
+    where compared.is_match
+    order by compared.batch_id asc, compared.line_no asc, rule.position asc
 ),
 
-by_payment as (
+sized as (
     select
-        group_id,
-        supplier_record_id,
-        amount,
-        payment_key,
-        spend_date,
-        count(*) as line_count,
-        row_number() over (partition by group_id order by count(*) desc, payment_key asc) as turn
+        *,
+        count(*) over (partition by group_id, payment_key) as payment_lines
     from chosen
-    group by group_id, supplier_record_id, amount, payment_key, spend_date
+),
+
+turned as (
+    select
+        *,
+        dense_rank() over (partition by group_id order by payment_lines desc, payment_key asc) as turn,
+        dense_rank() over (partition by group_id order by spend_date) as day_turn,
+        row_number() over (partition by group_id order by batch_id, line_no) as line_turn
+    from sized
 ),
 
 grouped as (
     select
-        group_id,
-        supplier_record_id,
-        amount,
-        count(*) as payment_count,
-        count(distinct spend_date) as day_count,
-        coalesce(sum(line_count) filter (where turn > 1), 0) as lines_over,
-        min(spend_date) as first_day,
-        max(spend_date) as last_day
-    from by_payment
-    group by group_id, supplier_record_id, amount
-    having count(*) > 1
-),
-
-day as (
-    select
-        supplier_record_id,
-        amount,
-        spend_date - lag(spend_date) over (partition by supplier_record_id, amount order by spend_date) as gap
-    from payment
-    group by supplier_record_id, amount, spend_date
-),
-
-regular as (
-    select
-        day.supplier_record_id,
-        day.amount
-    from day
-    cross join guard
-    group by day.supplier_record_id, day.amount, guard.regular_days, guard.regular_gap
-    having count(*) >= guard.regular_days and max(day.gap) - min(day.gap) <= guard.regular_gap
+        *,
+        max(turn) over its_group as payment_count,
+        max(day_turn) over its_group as group_day_count,
+        count(*) filter (where turn > 1) over its_group as lines_over,
+        max(credits_from_here) over its_group as credit_count,
+        min(spend_date) over its_group as first_day,
+        max(spend_date) over its_group as last_day
+    from turned
+    window its_group as (partition by group_id)
 ),
 
 listed as (
     select
         grouped.*,
-        sum(grouped.lines_over) over (
-            partition by grouped.supplier_record_id, grouped.amount
-            order by grouped.first_day, grouped.group_id
-        ) as lines_over_so_far,
-        (
-            select count(*)
-            from line as credit
-            where
-                credit.is_credit
-                and credit.supplier_record_id = grouped.supplier_record_id
-                and credit.amount = grouped.amount
-                and credit.spend_date >= grouped.first_day
-        ) as credit_count
+        grouped.credit_count >= sum(case when grouped.line_turn = 1 then grouped.lines_over end) over (
+            partition by grouped.supplier_record_id, grouped.amount order by grouped.first_day, grouped.group_id
+        ) as is_cleared
     from grouped
-    left join regular on grouped.supplier_record_id = regular.supplier_record_id and grouped.amount = regular.amount
-    where regular.supplier_record_id is null or grouped.day_count < grouped.payment_count
+    cross join guard
+    where
+        grouped.payment_count > 1
+        and (
+            (grouped.day_count >= guard.regular_days and grouped.gap_spread <= guard.regular_gap) is not true
+            or grouped.group_day_count < grouped.payment_count
+        )
 )
 
 select
-    chosen.group_id,
-    chosen.batch_id,
-    chosen.line_no,
-    chosen.institution_id,
-    chosen.rule_id,
-    case when listed.credit_count >= listed.lines_over_so_far then 'cleared' else 'likely' end as status,
-    chosen.supplier_record_id,
-    chosen.financial_year,
-    chosen.spend_date,
-    chosen.invoice_date,
-    chosen.amount,
-    case when by_payment.turn = 1 or listed.credit_count >= listed.lines_over_so_far then 0 else chosen.amount end
-        as amount_at_risk,
-    listed.payment_count,
-    listed.first_day,
-    listed.last_day
+    group_id,
+    batch_id,
+    line_no,
+    institution_id,
+    rule_id,
+    case when is_cleared then 'cleared' else 'likely' end as status,
+    supplier_record_id,
+    financial_year,
+    spend_date,
+    invoice_date,
+    amount,
+    case when turn = 1 or is_cleared then 0 else amount end as amount_at_risk,
+    payment_count,
+    first_day,
+    last_day
 from listed
-inner join chosen on listed.group_id = chosen.group_id
-inner join by_payment on chosen.group_id = by_payment.group_id and chosen.payment_key = by_payment.payment_key
