@@ -17,7 +17,7 @@ DATE_FORMATS = (
     *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d/%b/%Y", "%d/%b/%y"),
     *("%d %B %Y", "%d-%B-%Y", "%d-%B-%y", "%d %B %y"),
     *("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%y %H:%M", "%d-%m-%Y %H:%M", "%d-%m-%Y %H:%M:%S"),
-    *("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M"),
+    *("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M"),
     *("%d/%m/%Y %I:%M:%S %p", "%d-%b-%Y %H:%M:%S", "%d-%b-%y %H:%M:%S", "%d %b %Y %H:%M", "%d %B %Y %H:%M"),
     *("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d%m%Y", "%d %m %Y", "%d%b%Y", "%d%b%y"),
     *("%A, %d %B %Y", "%A %d %B %Y", "%a %d %b %Y"),

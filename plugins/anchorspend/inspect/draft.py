@@ -24,7 +24,18 @@ from anchorspend.kinds import KINDS, FieldType
 _STAND_INS = ("description", "expense_type", "organisational_unit", "department", "expense_area", "category_label",
               "transaction_ref", "invoice_ref", "supplier_ref")  # fmt: skip
 _EVERY = {"month": "month", "day": "month", "months": "quarter", "quarter": "quarter", "financial year": "year"}
-_PUBLISHERS = ("organisation", "body", "entity", "department", "authority", "council", "trust", "publisher", "buyer")
+_PUBLISHERS = (
+    "entity",
+    "organisation",
+    "body",
+    "authority",
+    "council",
+    "trust",
+    "force",
+    "publisher",
+    "buyer",
+    "department",
+)
 _TOTALS_LABEL = re.compile(r"(grand |sub|overall |report )?totals?", re.IGNORECASE)
 
 
@@ -101,12 +112,10 @@ def _label(cell: str) -> str:
 
 def publisher(table: Table, file: Path) -> tuple[str, InstitutionType | None]:
     """The name of the body and its type, from a column that names one body throughout, else from the file's name."""
-    for column in table.columns:
-        if (
-            column.type != "text"
-            or not column.cells
-            or not any(word in column.header.casefold() for word in _PUBLISHERS)
-        ):
+    # The NHS publishes as the Department of Health's family: the entity says who it is.
+    named = [column for word in _PUBLISHERS for column in table.columns if word in column.header.casefold()]
+    for column in named:
+        if column.type != "text" or not column.cells:
             continue
         spellings: Counter[str] = Counter()
         for cell, count in column.cells.items():

@@ -17,6 +17,7 @@ from anchorspend.inspect.survey import Table
 from anchorspend.kinds import KINDS
 
 _SHOWN = 26
+_MOST_COLUMNS = 60
 _SHEETS_SHOWN = 12
 
 
@@ -211,7 +212,10 @@ def _columns(table: Table, meaning: Meaning | None) -> list[RenderableType]:
     grid.add_column("distinct", justify="right", no_wrap=True)
     grid.add_column("field", no_wrap=True, style="green")
     grid.add_column("samples", overflow="ellipsis", no_wrap=True, ratio=1, min_width=8)
-    for column in [*table.columns, *table.beyond]:
+    every = [*table.columns, *table.beyond]
+    # The records of a JSON file have hundreds of paths: those that mean something are enough.
+    listed = every if len(every) <= _MOST_COLUMNS else [one for one in every if _field_of(one, meaning)]
+    for column in listed:
         field = _field_of(column, meaning)
         doubt = " ?" if field and meaning and meaning.sure[field] < 0.9 else ""
         grid.add_row(
@@ -228,6 +232,8 @@ def _columns(table: Table, meaning: Meaning | None) -> list[RenderableType]:
         for column in table.columns
         if meaning and column.position in meaning.left
     ]
+    if len(listed) < len(every):
+        left.append(Text(f"  and {len(every) - len(listed)} columns that are no field of the kind"))
     return [grid, *left]
 
 
