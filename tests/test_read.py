@@ -330,6 +330,17 @@ def test_two_totals_in_one_sheet_or_one_that_cannot_be_read_hold_the_file() -> N
         lines_of([HEADER, LINE, ",Total,see below"], feed(totals=TOTALS))
 
 
+def test_a_total_in_a_file_without_the_optional_column_of_its_pounds_is_held() -> None:
+    register = {"kind": "contract", "description": "Contracts", "source": {"folder": "x"}, "vat": "net"}
+    columns = {"contract_ref": "No", "title": "Title", "supplier_name": "Supplier", "contract_value": "Value"}
+    layout = {"columns": columns, "optional": ["contract_value"], "totals": {"field": "title", "label": "total"}}
+    of = Feed.model_validate({**register, "period": r"(?P<year>\d{4})", "layouts": [layout]})
+    assert lines_of(["No,Title,Supplier,Value", "1,A,B,5", ",Total,,5"], of).totals == 5
+    assert lines_of(["No,Title,Supplier", "1,A,B"], of).good[0]["contract_value"] is None
+    with pytest.raises(Held, match="row 3: the total reads '', not an amount"):
+        lines_of(["No,Title,Supplier", "1,A,B", ",Total,"], of)
+
+
 @pytest.mark.parametrize(
     "row", [",Grand Total,3.00", "Total (all),,3.00", ",,3.00", "SUM,,3", ",It's the sub-total [net],£3.00"]
 )

@@ -181,7 +181,7 @@ class _Typer:
     def apart(
         self, lines: list[tuple[int, list[str]]], header: Header
     ) -> tuple[list[tuple[int, list[str]]], list[tuple[int, list[str]]]]:
-        """Lines, and the rows that are totals by the layout."""
+        """Lines, and the rows that the layout says are totals."""
         assert self.layout.totals
         place = header.position.get(self.layout.totals.field)
         if place is None:
@@ -194,7 +194,7 @@ class _Typer:
 
     def stated_total(self, cells: list[str], header: Header, row: str) -> Decimal:
         """The pounds of a totals row. Raises `Held` when they cannot be read."""
-        place = header.position[self.kind.amount or ""]
+        place = header.position.get(self.kind.amount or "", len(cells))
         cell = "".join(cells[place : place + 1]).strip()
         try:
             return self._money(cell)
@@ -245,6 +245,7 @@ class _Typer:
         return grid
 
     def _squared(self, rows: list[list[str]], width: int, problems: dict[int, list[Problem]]) -> list[tuple[str, ...]]:
+        """Columns of one length, as far as the header or a fallback reaches."""
         reach = max([width, *(place + 1 for place in self._fallback.values())])
         if set(map(len, rows)) == {width}:
             return [*zip(*rows, strict=True), *[("",) * len(rows)] * (reach - width)]
