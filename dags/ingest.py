@@ -82,9 +82,8 @@ def ingest_dag(institution: Institution) -> DAG:
             for batch in ingest.load_feed(institution, feed, lambda file, lines: print(f"{file}: {lines:,} lines")):
                 print(batch)
 
-        @task(
-            trigger_rule="none_failed"
-        )  # also when nothing was new: a refused file stays refused until it is put right
+        # Also when nothing was new: a refused file stays refused until it is put right.
+        @task(trigger_rule="none_failed")
         @plainly
         def report() -> None:
             """Fail, with the reasons, while a source is away or a file stands refused; the rest is on its way out."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console, RenderableType
 
-from anchorspend import contract, demo, ingest, model, rehearse, release, settings, show, warehouse
+from anchorspend import contract, demo, ingest, model, release, settings, show, warehouse
 from anchorspend.errors import UserError
 from anchorspend.server import airflow, postgres
 
@@ -213,6 +213,8 @@ def _check_data(
     name: str | None,
     as_json: bool,
 ) -> None:
+    from anchorspend import rehearse  # reads files, as inspect does
+
     if files:
         raise UserError("--data goes with --institution or --contract, and no further files")
     if (institution_id is None) == (contract_file is None):

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from anchorspend import land, publish, settings, warehouse
 from anchorspend.contract import load_institutions
 from anchorspend.errors import UserError
-from anchorspend.sample import write_county
 from anchorspend.server import airflow, postgres
 
 _LIMIT_SECONDS = 1200
@@ -43,6 +42,8 @@ def sample_files(say: Say, scale: float = 1.0) -> None:
         return
     if inbox.exists() and any(inbox.iterdir()):
         raise UserError(f"{inbox} holds files of yours; set ANCHORSPEND_STATE to another folder for the demo")
+    from anchorspend.sample import write_county  # pandas takes a second, and most commands need none of it
+
     say("sample county: writing each institution's files")
     write_county(inbox, settings.state() / "truth", scale=scale, progress=say)
 
