@@ -1,6 +1,7 @@
 """Contract registers: what each body has under contract, alone and with others, and its quarterly snapshots."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from anchorspend.sample.bidders import Bidders
 from anchorspend.sample.names import pick
 from anchorspend.sample.periods import periods
 from anchorspend.sample.portal import Opportunity
-from anchorspend.sample.procurement import REGISTERED_OVER, Contracts, Together, cpv_code, together
+from anchorspend.sample.procurement import REGISTERED_OVER, Contracts, cpv_code, together
 from anchorspend.sample.tables import YEARS, Body, categories, public_bodies
 from anchorspend.sample.tabular import Pence, Record, Tables, Value, publish_tables
 
@@ -19,7 +20,9 @@ _ENDS_APART = 21
 """Days by which contracts that could be one end apart from each other."""
 _PAID_UNDER = 0.85
 """Share of contracts whose reference the ledger holds."""
-_WRONG_FLAGS = 0.04
+_EXTENDED, _WRONG_FLAGS = 0.4, 0.04
+_THRESHOLD = 181_302_00
+"""Pence above which the regulations asked for a tender in 2018 and 2019."""
 _QUOTED = frozenset({"quick_quote", "mini_competition", "call_off"})
 _TYPES = {"framework": "Framework agreement"}
 
@@ -62,59 +65,103 @@ def contracts(
     `paid` is pence by supplier; `found` are its opportunities, which are told the contract they led to; `joint` holds
     the supplier of each contract of several bodies, and is added to by the first that comes.
     """
-    made: list[Contract] = []
+    made = [
+        *_with_others(rng, institution_id, body, bidders, joint),
+        *_alone(rng, body, plan, bidders, paid),
+        *_tendered(rng, bidders, found),
+    ]
+    made = [replace(one, ref=f"{plan.prefix}{1_001 + 3 * number:05}") for number, one in enumerate(made)]
+    references = {one.opportunity_ref: one.ref for one in made}
+    for opportunity in found:
+        opportunity.contract_ref = references.get(opportunity.ref, "")
+    return made
 
-    def add(supplier: int, title: str, starts: date, ends: date, pence: int, route: str, **other: object) -> Contract:
-        length = ends - starts
-        contract = Contract(
-            ref=f"{plan.prefix}{1_001 + 3 * len(made):05}",
-            title=title,
-            category=str(other.pop("category", bidders.category(supplier).code)),
-            department=str(other.pop("department", None) or pick(rng, body.departments)),
+
+def _with_others(
+    rng: np.random.Generator, institution_id: str, body: Body, bidders: Bidders, joint: dict[str, int]
+) -> Iterator[Contract]:
+    """What is planned together with other bodies: one contract of all, or one of each that ends about the same time."""
+    for number, one in enumerate(together(), start=1):
+        if institution_id not in one.bodies:
+            continue
+        supplier = joint.get(one.title, -1)
+        if supplier < 0:
+            supplier = bidders.draw(rng, one.category)
+        if one.is_one:
+            joint[one.title] = supplier
+        names = [next(body.name for body in public_bodies() if body.institution_id == name) for name in one.bodies]
+        apart = timedelta(0 if one.is_one else int(rng.integers(-_ENDS_APART, _ENDS_APART + 1)))
+        share = 1.0 if one.is_one else float(rng.uniform(0.5, 1.5))
+        ends = one.ends + apart
+        yield Contract(
+            ref="",
+            title=one.title,
+            category=one.category,
+            department=pick(rng, body.departments),
             supplier=supplier,
             record=bidders.record(supplier),
-            starts=starts,
+            starts=one.starts + apart,
             ends=ends,
-            extends_to=ends + (length / 2 if rng.random() < 0.4 else timedelta(0)),
-            pence=pence,
-            route=route,
-            **other,  # type: ignore[arg-type]
+            extends_to=ends,
+            pence=round(one.pounds * share / 1_000) * 1_000_00,
+            route="open",
+            lead=names[0] if one.is_one else "",
+            partners=tuple(names[1:]) if one.is_one else (),
+            together=number,
         )
-        made.append(contract)
-        return contract
 
-    for number, one in enumerate(together(), start=1):
-        if institution_id in one.bodies:
-            supplier = joint.get(one.title) if one.is_one else None
-            supplier = bidders.draw(rng, one.category) if supplier is None else supplier
-            if one.is_one:
-                joint[one.title] = supplier
-            add(**_shared(rng, one, supplier), together=number)  # type: ignore[arg-type]
+
+def _alone(
+    rng: np.random.Generator, body: Body, plan: Contracts, bidders: Bidders, paid: pd.Series
+) -> Iterator[Contract]:
+    """What no portal knows of, worth about what the ledger pays."""
     for starts, supplier in _begun(rng, body, plan, paid):
         years = int(rng.integers(2, 6))
         ends = max(_years_on(starts, years), date(YEARS[0], body.year_starts, 30))
         worth = paid[supplier] / len(YEARS) * years * rng.uniform(0.8, 1.3)
         pence = max(round(worth / 1_000_00) * 1_000_00, (REGISTERED_OVER + 1_000) * 100)
-        route = pick(rng, ("open", "restricted") if pence > 181_302_00 else ("quick_quote", "call_off"))
         category = bidders.category(supplier)
-        add(supplier, f"{pick(rng, category.purchases)}: {category.purpose}", starts, ends, pence, route)
-    for opportunity in found:
-        if opportunity.outcome == "awarded" and opportunity.pence >= REGISTERED_OVER * 100:
-            starts = opportunity.ends + timedelta(int(rng.integers(10, 45)))
+        yield Contract(
+            ref="",
+            title=f"{pick(rng, category.purchases)}: {category.purpose}",
+            category=category.code,
+            department=pick(rng, body.departments),
+            supplier=supplier,
+            record=bidders.record(supplier),
+            starts=starts,
+            ends=ends,
+            extends_to=_extended(rng, starts, ends),
+            pence=pence,
+            route=pick(rng, ("open", "restricted") if pence > _THRESHOLD else ("quick_quote", "call_off")),
+        )
+
+
+def _tendered(rng: np.random.Generator, bidders: Bidders, found: list[Opportunity]) -> Iterator[Contract]:
+    """What was awarded on the portal and is large enough for the register."""
+    for one in found:
+        if one.outcome == "awarded" and one.pence >= REGISTERED_OVER * 100:
+            starts = one.ends + timedelta(int(rng.integers(10, 45)))
             ends = _years_on(starts, int(rng.integers(1, 5)))
-            contract = add(
-                opportunity.winner,
-                opportunity.title,
-                starts,
-                ends,
-                opportunity.pence,
-                opportunity.route,
-                department=opportunity.department,
-                opportunity_ref=opportunity.ref,
-                ocid=opportunity.ocid if opportunity.noticed else "",
+            yield Contract(
+                ref="",
+                title=one.title,
+                category=one.category,
+                department=one.department,
+                supplier=one.winner,
+                record=bidders.record(one.winner),
+                starts=starts,
+                ends=ends,
+                extends_to=_extended(rng, starts, ends),
+                pence=one.pence,
+                route=one.route,
+                opportunity_ref=one.ref,
+                ocid=one.ocid if one.noticed else "",
             )
-            opportunity.contract_ref = contract.ref
-    return made
+
+
+def _extended(rng: np.random.Generator, starts: date, ends: date) -> date:
+    """The last day a contract can be extended to: half as long again, where it can be extended."""
+    return ends + (ends - starts) / 2 if rng.random() < _EXTENDED else ends
 
 
 def paid_under(rng: np.random.Generator, lines: pd.DataFrame, made: list[Contract]) -> np.ndarray:
@@ -213,24 +260,6 @@ def _values(rng: np.random.Generator, one: Contract, bidders: Bidders, records: 
         "partner_bodies": "; ".join(one.partners),
         "claimed_sme": supplier.sme ^ bool(rng.random() < _WRONG_FLAGS),
         "claimed_vcse": (supplier.sector in {"charity", "cic"}) ^ bool(rng.random() < _WRONG_FLAGS),
-    }
-
-
-def _shared(rng: np.random.Generator, one: Together, supplier: int) -> dict[str, object]:
-    """What a body's contract of a plan is made with."""
-    bodies = [next(body.name for body in public_bodies() if body.institution_id == name) for name in one.bodies]
-    apart = timedelta(0 if one.is_one else int(rng.integers(-_ENDS_APART, _ENDS_APART + 1)))
-    share = 1.0 if one.is_one else float(rng.uniform(0.5, 1.5))
-    return {
-        "supplier": supplier,
-        "title": one.title,
-        "category": one.category,
-        "starts": one.starts + apart,
-        "ends": one.ends + apart,
-        "pence": round(one.pounds * share / 1_000) * 1_000_00,
-        "route": "open",
-        "lead": bodies[0] if one.is_one else "",
-        "partners": tuple(bodies[1:]) if one.is_one else (),
     }
 
 

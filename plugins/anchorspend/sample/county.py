@@ -43,9 +43,10 @@ def write_county(
     """Write the sample county's files into an inbox, and the truth about them into a folder of its own.
 
     Files go to `<inbox>/<institution_id>/<feed_id>/`, where `dags/institutions/*.yml` look, and `<inbox>/SAMPLE` says
-    what they are. `truth` holds the files that `sample.truth` describes. `scale` multiplies the number of lines
-    (about 250,000 over three years at 1) and, below 1, of suppliers; pounds stay the same. The same seed and scale give
-    the same bytes. `progress` is told of each institution when it is done.
+    what they are. `truth` holds the files that `sample.truth` and `sample.truth_procurement` describe. `scale`
+    multiplies the number of lines (about 280,000 over three years at 1) and, below 1, of suppliers; pounds stay the
+    same, and so do registers, portals and notices. The same seed and scale give the same bytes.
+    `progress` is told of each institution when it is done.
     """
     world_rng, *rngs = np.random.default_rng(seed).spawn(1 + 2 * len(bodies()))
     county = _County(inbox, World(world_rng, geography()), geography(), scale)
