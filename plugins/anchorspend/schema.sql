@@ -81,7 +81,7 @@ create table if not exists ops.batch (
 alter table ops.batch add column if not exists change_note text;
 create index if not exists batch_by_period on ops.batch (institution_id, feed_id, period_label, batch_id desc);
 
--- One row per loaded batch that replaced an earlier one of the same feed and period: how its lines differ from that one.
+-- One row per loaded batch that replaced an earlier one of the same feed and period: how its lines differ from it.
 create table if not exists ops.batch_difference (
     batch_id bigint primary key references ops.batch,
     replaced_batch_id bigint not null references ops.batch,

@@ -111,5 +111,14 @@ select
     lines_twin,
     amount_twin,
     lines_replaced,
-    amount_replaced
+    amount_replaced,
+    replaced_batch_id,
+    lines_added,
+    amount_added,
+    lines_removed,
+    amount_removed,
+    lines_changed,
+    amount_before,
+    amount_after,
+    finding_count
 from joined

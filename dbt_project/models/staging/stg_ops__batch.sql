@@ -1,7 +1,18 @@
--- One row per batch, with the file it read.
+-- One row per batch, with the file it read, what it changed in the batch it replaced, and how many things were noticed
+-- in its lines.
 with batch as (select * from {{ source('ops', 'batch') }}),
 
-file as (select * from {{ source('landing', 'file') }})
+file as (select * from {{ source('landing', 'file') }}),
+
+difference as (select * from {{ source('ops', 'batch_difference') }}),
+
+finding as (
+    select
+        batch_id,
+        count(*) as finding_count
+    from {{ source('ops', 'finding') }}
+    group by batch_id
+)
 
 select
     batch.batch_id,
@@ -26,6 +37,17 @@ select
     file.name as file_name,
     file.sha256,
     file.landed_at,
-    file.is_sample
+    file.is_sample,
+    difference.replaced_batch_id,
+    difference.lines_added,
+    difference.amount_added,
+    difference.lines_removed,
+    difference.amount_removed,
+    difference.lines_changed,
+    difference.amount_before,
+    difference.amount_after,
+    coalesce(finding.finding_count, 0) as finding_count
 from batch
 inner join file on batch.file_id = file.file_id
+left join difference on batch.batch_id = difference.batch_id
+left join finding on batch.batch_id = finding.batch_id
