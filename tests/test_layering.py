@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "settings", "kinds"},
     {"contract"},
     {"warehouse", "fetch"},
-    {"read", "land", "load", "difference", "reference", "model", "audit", "publish", "show"},
+    {"resolve", "read", "land", "load", "difference", "reference", "model", "audit", "publish", "show"},
     {"ingest", "release", "sample", "rehearse"},
     {"inspect"},
     {"server"},

@@ -1,0 +1,365 @@
+"""The stage: reads the supplier records and decisions, links what is new, keeps ids, and writes what changed."""
+
+import hashlib
+import json
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+import psycopg
+
+from anchorspend import settings, warehouse
+from anchorspend.errors import UserError
+from anchorspend.resolve import link, model, register
+from anchorspend.resolve.decisions import Decision, in_force
+from anchorspend.resolve.profiles import IDENTIFIERS, RECORD, contradict
+
+_NAMESPACE = uuid.UUID("6f6f4c5e-2f3a-5d0c-9c68-0f7b3f0a4a11")
+_REGISTER_MERGES = 0.9
+"""Two groups of one register entry are one supplier where both are at least so probably that entry."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run did. `run_id` is None where nothing had changed, and nothing was written."""
+
+    run_id: int | None
+    records: int
+    new_records: int
+    suppliers: int
+    changed_links: int
+    seconds: float
+
+    def __str__(self) -> str:
+        if self.run_id is None:
+            return f"nothing new: {self.records:,} records are {self.suppliers:,} suppliers"
+        return (
+            f"resolution {self.run_id}: {self.records:,} records, {self.new_records:,} of them new, are "
+            f"{self.suppliers:,} suppliers; {self.changed_links:,} links changed; {self.seconds:.0f} s"
+        )
+
+
+def resolve(*, full: bool = False, progress: Callable[[str], None] = lambda message: None) -> Run:
+    """Decide for every record of `raw.supplier_record` which supplier it is, in one transaction.
+
+    Only records without a link, those whose fields changed, and what decisions touch are compared, unless `full` is set
+    or another version of a register is loaded. Raises `UserError` where there is no `raw.supplier_record` yet.
+    """
+    started = time.monotonic()
+    with warehouse.connect() as connection:
+        set_up(connection)
+        connection.execute("select pg_advisory_xact_lock(hashtext('anchorspend.resolve'))")
+        records = read_records(connection)
+        known = _links(connection)
+        decisions = in_force(connection)
+        before = _last(connection)
+        digests = (model.model().digest, register.version(connection), decisions.digest)
+        full = full or before is None or before[:2] != digests[:2]
+        held = records.supplier_record_id.map(known.supplier_id)
+        fresh = held.isna() | (records.supplier_record_id.map(known.record_digest) != records.record_digest)
+        new = int(held.isna().sum())
+        if before is not None and before[2] != digests[2]:
+            touched = decisions.touched | set(held[records.supplier_record_id.isin(decisions.touched)].dropna())
+            fresh |= records.supplier_record_id.isin(touched) | held.isin(touched)
+        gone = ~known.index.isin(records.supplier_record_id)
+        if not full and not fresh.any() and not gone.any():
+            count = connection.execute("select count(*) from reference.supplier").fetchone()
+            return Run(None, len(records), 0, count[0] if count else 0, 0, time.monotonic() - started)
+        if full:
+            register.refresh(connection)
+            progress("registers are ready")
+        same, different = decisions.edges(records.supplier_record_id, held)
+        linked = link.link(
+            records, None if full else fresh, held, same, different
+        )
+        progress(f"{len(linked.table):,} records compared, {len(linked.pairs):,} pairs")
+        run_id = _open(connection, full, digests)
+        changed = _write(connection, run_id, linked, held, decisions)
+        connection.execute(
+            "delete from reference.supplier_link where not supplier_record_id = any(%s)",
+            [records.supplier_record_id.tolist()],
+        )
+        suppliers = _close(connection, run_id, len(records), new, started)
+    return Run(run_id, len(records), new, suppliers, changed, time.monotonic() - started)
+
+
+def set_up(connection: psycopg.Connection) -> None:
+    """Create the stage's tables. Safe to run again."""
+    connection.execute(files(__package__).joinpath("schema.sql").read_bytes())
+
+
+def read_records(connection: psycopg.Connection) -> pd.DataFrame:
+    """The supplier records, oldest first: columns of `RECORD`, `is_private` and `record_digest`.
+
+    A column the table does not have yet is None throughout. Postcodes that the loaded list does not know are None.
+    """
+    columns = {
+        name
+        for (name,) in connection.execute(
+            "select column_name from information_schema.columns where (table_schema, table_name) = ('raw', 'supplier_record')"
+        )
+    }
+    if not columns:
+        raise UserError("there are no supplier records yet: run the release's dbt models, then resolve")
+    parts = [f"record.{name}::text" if name in columns else "null::text" for name in RECORD]
+    batch = "record.batch_id" if "batch_id" in columns else "0"
+    listed = connection.execute("select exists (select from reference.postcode)").fetchone()
+    if listed and listed[0]:
+        place = "(select postcode.postcode from reference.postcode where postcode.postcode = {})"
+        parts[RECORD.index("supplier_postcode")] = place.format(
+            "upper(regexp_replace(record.supplier_postcode, '[^A-Za-z0-9]', '', 'g'))"
+        )
+    rows = connection.execute(
+        f"""
+        select {", ".join(parts)}, coalesce(record.supplier_name ~* any(%s), false)
+        from raw.supplier_record as record order by {batch}, record.supplier_record_id
+        """.encode(),  # noqa: S608
+        [_private_patterns()],
+    ).fetchall()
+    records = pd.DataFrame(rows, columns=[*RECORD, "is_private"]).astype({"is_private": bool})
+    records[list(RECORD)] = records[list(RECORD)].astype(object).where(records[list(RECORD)].notna(), None)
+    written = records[list(RECORD)].fillna("").agg("\x1f".join, axis=1)
+    records["record_digest"] = [hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in written]
+    return records
+
+
+def _private_patterns() -> list[str]:
+    """The patterns of private persons, which are PostgreSQL's; the release's models judge by the same file."""
+    path = settings.dbt_project() / "seeds" / "individual_pattern.csv"
+    return pd.read_csv(path).pattern.tolist()
+
+
+def _links(connection: psycopg.Connection) -> pd.DataFrame:
+    rows = connection.execute(
+        "select supplier_record_id, supplier_id, record_digest from reference.supplier_link"
+    ).fetchall()
+    return pd.DataFrame(rows, columns=["supplier_record_id", "supplier_id", "record_digest"]).set_index(
+        "supplier_record_id"
+    )
+
+
+def _last(connection: psycopg.Connection) -> tuple[str, str, str] | None:
+    return connection.execute(
+        """
+        select model_digest, registers_digest, decisions_digest from reference.resolution_run
+        order by run_id desc limit 1
+        """
+    ).fetchone()
+
+
+def _open(connection: psycopg.Connection, full: bool, digests: tuple[str, str, str]) -> int:
+    row = connection.execute(
+        """
+        insert into reference.resolution_run (is_full, records, new_records, suppliers, seconds,
+            model_digest, registers_digest, decisions_digest)
+        values (%s, 0, 0, 0, 0, %s, %s, %s) returning run_id
+        """,
+        [full, *digests],
+    ).fetchone()
+    assert row
+    return int(row[0])
+
+
+def _close(connection: psycopg.Connection, run_id: int, records: int, new: int, started: float) -> int:
+    connection.execute(
+        """
+        delete from reference.supplier where not exists (
+            select from reference.supplier_link where supplier_link.supplier_id = supplier.supplier_id)
+        """
+    )
+    row = connection.execute(
+        """
+        update reference.resolution_run set records = %s, new_records = %s, seconds = round(%s::numeric, 1),
+            suppliers = (select count(*) from reference.supplier)
+        where run_id = %s returning suppliers
+        """,
+        [records, new, time.monotonic() - started, run_id],
+    ).fetchone()
+    assert row
+    return int(row[0])
+
+
+def _write(
+    connection: psycopg.Connection, run_id: int, linked: link.Linked, held: pd.Series, decisions: Decision
+) -> int:
+    table = linked.table.assign(held=held)
+    members = {int(group): rows for group, rows in table.groupby("group")}
+    sought = {group: _sought(rows) for group, rows in members.items() if not rows.is_private.any()}
+    entries = register.find(connection, sought)
+    for group, entry in decisions.entries(table).items():
+        entries[group] = entry
+    joined = _joined_by_register(members, entries, decisions, table)
+    table["supplier"] = table.group.map(joined)
+    by_supplier = {int(lead): rows for lead, rows in table.groupby("supplier")}
+    ids = _ids(connection, run_id, by_supplier, entries)
+    suppliers, links = [], []
+    for lead, rows in by_supplier.items():
+        entry = entries.get(lead, register.Entry())
+        name = None if rows.is_private.any() else _name(rows)
+        suppliers.append((ids[lead], name, entry.register, entry.number, run_id))
+        merged = rows.group.nunique() > 1
+        for row in rows.itertuples():
+            own = entries.get(int(row.group), entry)
+            others = [
+                {"supplier_id": ids[joined[group]], "probability": likely}
+                for group, likely in row.others
+                if group in joined and joined[group] != lead
+            ]
+            others += [{"register": r, "register_number": n, "probability": p} for r, n, p in own.others]
+            is_by_register = merged and own.by_name and row.rule in ("own_record", "model")
+            links.append(
+                (
+                    *(row.supplier_record_id, row.institution_id, ids[lead]),
+                    "register_name" if is_by_register else row.rule,
+                    own.probability if is_by_register else row.probability,
+                    "; ".join(filter(None, (row.evidence, own.evidence))),
+                    json.dumps(others),
+                    *(entry.register, entry.number, entry.probability, row.record_digest, run_id),
+                )
+            )
+    return _upsert(connection, suppliers, links)
+
+
+def _sought(rows: pd.DataFrame) -> register.Sought:
+    return register.Sought(
+        frozenset((one.core, one.form, one.qualifier) for found in rows.names for one in found),
+        frozenset(rows.postcode.dropna()),
+        frozenset(rows.company_number.dropna()),
+        frozenset(rows.charity_number.dropna()),
+    )
+
+
+def _joined_by_register(
+    members: dict[int, pd.DataFrame], entries: dict[int, register.Entry], decisions: Decision, table: pd.DataFrame
+) -> dict[int, int]:
+    """Each group's first group of the same register entry, itself where there is none it may join."""
+    lead: dict[int, int] = {}
+    of_entry: dict[tuple[str, str], list[int]] = defaultdict(list)
+    ids: dict[int, dict[str, set[str]]] = {}
+    apart = decisions.groups_apart(table)
+    for group, rows in members.items():
+        entry = entries.get(group)
+        ids[group] = {kind: set(rows[kind].dropna()) for kind in IDENTIFIERS}
+        lead[group] = group
+        if not entry or not entry.register or not entry.number or (entry.probability or 0) < _REGISTER_MERGES:
+            continue
+        key = (entry.register, entry.number)
+        for other in of_entry[key]:
+            kept_apart = any(frozenset((group, one)) in apart for one, of in lead.items() if of == other)
+            if not kept_apart and not contradict(ids[group], ids[other]):
+                lead[group] = other
+                for kind in IDENTIFIERS:
+                    ids[other][kind] |= ids[group][kind]
+                break
+        else:
+            of_entry[key].append(group)
+    return lead
+
+
+def _ids(
+    connection: psycopg.Connection,
+    run_id: int,
+    by_supplier: dict[int, pd.DataFrame],
+    entries: dict[int, register.Entry],
+) -> dict[int, str]:
+    """The id of each supplier: one its records had before, the oldest of them, else one of its own making.
+
+    An id that several suppliers' records had goes to the one with most of them, the older record deciding a tie. Ids
+    that a merge left over are kept in `reference.supplier_retired`.
+    """
+    seen = dict(connection.execute("select supplier_id, first_seen_run from reference.supplier").fetchall())
+    in_register = {
+        (register_, number): supplier
+        for supplier, register_, number in connection.execute(
+            "select supplier_id, register, register_number from reference.supplier where register is not null"
+        )
+    }
+    claims = sorted(
+        (
+            (int(seen.get(held, run_id)), -len(of), int(of.index[0]), str(held), lead)
+            for lead, rows in by_supplier.items()
+            for held, of in rows.dropna(subset=["held"]).groupby("held")
+        ),
+        key=lambda claim: claim[:4],
+    )
+    # Most of an id's records first, so that a split leaves it with the larger part.
+    best: dict[str, tuple[int, int, int]] = {}
+    for _, size, first, held, lead in claims:
+        best[held] = min(best.get(held, (size, first, lead)), (size, first, lead))
+    ids: dict[int, str] = {}
+    for _, _, _, held, lead in claims:
+        if best[held][2] == lead:
+            ids.setdefault(lead, held)
+    touched = {held for *_, held, _ in claims}
+    taken = (set(seen) - touched) | set(ids.values())
+    for lead, rows in by_supplier.items():
+        if lead in ids:
+            continue
+        entry = entries.get(lead, register.Entry())
+        key = (entry.register, entry.number)
+        standing = in_register.get(key) if entry.register else None  # type: ignore[arg-type]  # both are set, or neither
+        if standing and standing not in touched and (entry.probability or 0) >= _REGISTER_MERGES:
+            ids[lead] = standing
+            continue
+        wanted = [f"{entry.register}:{entry.number}"] if entry.register else []
+        wanted.append(f"record:{rows.supplier_record_id.iloc[0]}")
+        made = next((one for one in (str(uuid.uuid5(_NAMESPACE, text)) for text in wanted) if one not in taken), None)
+        ids[lead] = made or str(uuid.uuid5(_NAMESPACE, f"{run_id}:{wanted[-1]}"))
+        taken.add(ids[lead])
+    retired = [(held, ids[best[held][2]], run_id) for held in touched - set(ids.values())]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into reference.supplier_retired values (%s, %s, %s)
+            on conflict (supplier_id) do update set
+                now_supplier_id = excluded.now_supplier_id, run_id = excluded.run_id
+            """,
+            retired,
+        )
+    connection.execute("delete from reference.supplier_retired where supplier_id = any(%s)", [list(ids.values())])
+    return ids
+
+
+def _name(rows: pd.DataFrame) -> str | None:
+    """The name most records write; among equals the longest, which was cut least."""
+    counts = rows.supplier_name.dropna().value_counts()
+    return max(counts.index, key=lambda name: (counts[name], len(name), name)) if len(counts) else None
+
+
+def _upsert(connection: psycopg.Connection, suppliers: list[tuple[Any, ...]], links: list[tuple[Any, ...]]) -> int:
+    with connection.cursor() as cursor:
+        for table, rows in (("supplier", suppliers), ("supplier_link", links)):
+            cursor.execute(f"drop table if exists new_{table}".encode())
+            cursor.execute(f"create temporary table new_{table} (like reference.{table}) on commit drop".encode())
+            with cursor.copy(f"copy new_{table} from stdin".encode()) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        cursor.execute(
+            """
+            insert into reference.supplier select distinct on (supplier_id) * from new_supplier order by supplier_id
+            on conflict (supplier_id) do update set name = excluded.name, register = excluded.register,
+                register_number = excluded.register_number
+            """
+        )
+        # A link that stays as it is keeps the run that made it.
+        cursor.execute(
+            """
+            insert into reference.supplier_link as old select * from new_supplier_link
+            on conflict (supplier_record_id) do update set
+                supplier_id = excluded.supplier_id, rule = excluded.rule, probability = excluded.probability,
+                evidence = excluded.evidence, alternatives = excluded.alternatives, register = excluded.register,
+                register_number = excluded.register_number, register_probability = excluded.register_probability,
+                record_digest = excluded.record_digest, run_id = excluded.run_id
+            where (old.supplier_id, old.rule, old.probability, old.evidence, old.alternatives, old.register,
+                old.register_number, old.register_probability, old.record_digest)
+                is distinct from (excluded.supplier_id, excluded.rule, excluded.probability, excluded.evidence,
+                excluded.alternatives, excluded.register, excluded.register_number, excluded.register_probability,
+                excluded.record_digest)
+            """
+        )
+        return cursor.rowcount

@@ -1,0 +1,235 @@
+"""Resolution in the warehouse: what a run writes, keeps and changes, on a small sample county."""
+
+from pathlib import Path
+
+import pandas as pd
+import psycopg
+import pytest
+
+from anchorspend import resolve
+from anchorspend.errors import UserError
+from anchorspend.resolve import evaluate
+from anchorspend.resolve.profiles import RECORD
+
+COLUMNS = [*RECORD, "batch_id"]
+
+
+@pytest.fixture(scope="session")
+def county(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Records of a small county with their true supplier."""
+    from anchorspend.sample import write_county
+
+    folder = tmp_path_factory.mktemp("county")
+    write_county(folder / "inbox", folder / "truth", seed=501, scale=0.05)
+    return evaluate.records_of(folder / "truth")
+
+
+def store(connection: psycopg.Connection, records: pd.DataFrame) -> None:
+    """Write records as `raw.supplier_record` holds them."""
+    connection.execute(
+        """
+        create table if not exists raw.supplier_record (supplier_record_id text primary key, institution_id text,
+            supplier_ref text, supplier_name text, supplier_postcode text, company_number text, charity_number text,
+            vat_number text, batch_id bigint default 1)
+        """
+    )
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"copy raw.supplier_record ({', '.join(RECORD)}) from stdin") as copy,
+    ):
+        for row in records[list(RECORD)].itertuples(index=False):
+            copy.write_row([value if isinstance(value, str) else None for value in row])
+
+
+def few(*rows: dict[str, str]) -> pd.DataFrame:
+    """Records of a few fields; the id is the row's name."""
+    return pd.DataFrame([{"institution_id": "a", **row} for row in rows], columns=list(RECORD)).astype(object)
+
+
+def suppliers(connection: psycopg.Connection) -> dict[str, str]:
+    return dict(connection.execute("select supplier_record_id, supplier_id from reference.supplier_link").fetchall())
+
+
+def rules(connection: psycopg.Connection) -> dict[str, str]:
+    return dict(connection.execute("select supplier_record_id, rule from reference.supplier_link").fetchall())
+
+
+def everything(connection: psycopg.Connection) -> list[list[tuple[object, ...]]]:
+    return [
+        connection.execute(f"select * from reference.{table} order by 1").fetchall()
+        for table in ("supplier", "supplier_link", "supplier_retired", "resolution_run")
+    ]
+
+
+def test_without_supplier_records_it_says_what_to_run(warehouse_url: str) -> None:
+    with pytest.raises(UserError, match="no supplier records"):
+        resolve.resolve()
+
+
+def test_a_county_is_linked_and_a_second_run_changes_nothing(
+    connection: psycopg.Connection, county: pd.DataFrame
+) -> None:
+    store(connection, county)
+    first = resolve.resolve()
+    assert first.records == first.new_records == len(county)
+    linked = county.supplier_record_id.map(suppliers(connection))
+    assert linked.notna().all()
+    measured = evaluate.measure(linked, county.truth, county.pounds, ~county.is_private)
+    assert measured.precision >= 0.99
+    assert measured.recall >= 0.9
+    before = everything(connection)
+    assert resolve.resolve().run_id is None
+    assert everything(connection) == before
+    again = resolve.resolve(full=True)
+    assert again.changed_links == 0
+    assert everything(connection)[:3] == before[:3]
+
+
+def test_three_steps_end_where_one_does(connection: psycopg.Connection, county: pd.DataFrame) -> None:
+    third = len(county) // 3
+    for part in (county[:third], county[third : 2 * third], county[2 * third :]):
+        store(connection, part)
+        run = resolve.resolve()
+        assert run.new_records == len(part)
+    stepwise = county.supplier_record_id.map(suppliers(connection))
+    resolve.resolve(full=True)
+    whole = county.supplier_record_id.map(suppliers(connection))
+    agreement = evaluate.measure(stepwise, whole, county.pounds, ~county.is_private)
+    assert agreement.precision >= 0.98
+    assert agreement.recall >= 0.98
+
+
+def test_private_persons_are_linked_to_nobody(connection: psycopg.Connection, county: pd.DataFrame) -> None:
+    store(connection, county)
+    resolve.resolve()
+    found = connection.execute(
+        """
+        select count(*), count(distinct supplier_id) filter (where institutions > 1) from (
+            select link.supplier_id, count(distinct link.institution_id) over (partition by link.supplier_id) as n,
+                (select count(distinct institution_id) from reference.supplier_link as o
+                    where o.supplier_id = link.supplier_id) as institutions
+            from reference.supplier_link as link inner join raw.supplier_record using (supplier_record_id)
+            where supplier_name ~* '^(mr|mrs|ms|miss)\\M'
+        ) as people
+        """.replace(", count(distinct link.institution_id) over (partition by link.supplier_id) as n", "")
+    ).fetchone()
+    assert found
+    assert found[0] > 0
+    assert found[1] == 0
+    named = connection.execute("select name from reference.supplier where name ~* '^(mr|mrs|ms|miss)\\M'").fetchall()
+    assert named == []
+
+
+def test_numbers_join_and_forbid(connection: psycopg.Connection) -> None:
+    store(
+        connection,
+        few(
+            {"supplier_record_id": "1", "supplier_name": "Alder Works Ltd", "company_number": "7654321"},
+            {"supplier_record_id": "2", "institution_id": "b", "supplier_name": "Beech", "company_number": "07654321"},
+            {
+                **{"supplier_record_id": "3", "institution_id": "b", "supplier_name": "Cedar Ltd"},
+                **{"supplier_postcode": "LU1 2BQ", "company_number": "2222333"},
+            },
+            {
+                **{"supplier_record_id": "4", "supplier_name": "Cedar Ltd"},
+                **{"supplier_postcode": "LU1 2BQ", "company_number": "SC123456"},
+            },
+        ),
+    )
+    resolve.resolve()
+    found = suppliers(connection)
+    assert found["1"] == found["2"]
+    assert found["3"] != found["4"]
+    assert rules(connection) == {
+        **{"1": "company_number", "2": "company_number", "3": "own_record", "4": "own_record"},
+    }
+
+
+def test_a_decision_wins_and_can_be_undone(connection: psycopg.Connection) -> None:
+    store(
+        connection,
+        few(
+            {"supplier_record_id": "1", "supplier_name": "Alder Works Ltd", "company_number": "98765430"},
+            {"supplier_record_id": "2", "institution_id": "b", "supplier_name": "Beech", "company_number": "07654321"},
+            {"supplier_record_id": "3", "supplier_name": "Cedar Ltd", "supplier_postcode": "LU1 2BQ"},
+            {
+                **{"supplier_record_id": "4", "institution_id": "b"},
+                **{"supplier_name": "CEDAR LIMITED", "supplier_postcode": "LU12BQ"},
+            },
+        ),
+    )
+    resolve.resolve()
+    start = suppliers(connection)
+    assert start["1"] != start["2"]
+    assert start["3"] == start["4"]
+    same = resolve.decide("same", "1", "2", decided_by="procurement lead", reason="one owner, renumbered")
+    apart = resolve.decide("different", "3", "4", decided_by="procurement lead", reason="two branches of a franchise")
+    resolve.resolve()
+    decided = suppliers(connection)
+    assert decided["1"] == decided["2"] == start["1"]
+    assert decided["3"] != decided["4"]
+    assert rules(connection)["1"] == "decision"
+    assert connection.execute("select supplier_id, now_supplier_id from reference.supplier_retired").fetchall() == [
+        (start["2"], start["1"])
+    ]
+    resolve.undo(same)
+    resolve.undo(apart)
+    resolve.resolve()
+    after = suppliers(connection)
+    assert after["1"] != after["2"]
+    assert after["3"] == after["4"]
+    assert len(connection.execute("select * from ops.supplier_decision").fetchall()) == 2
+    with pytest.raises(UserError, match="no decision"):
+        resolve.undo(same)
+
+
+def test_a_register_gives_number_and_joins_by_a_previous_name(connection: psycopg.Connection) -> None:
+    connection.execute(
+        """
+        insert into raw.company (batch_id, line_no, source_row, company_number, company_name, postcode,
+            company_category, company_status, previous_name_1)
+        values (7, 1, 1, '01234567', 'NEW ALDER WORKS LIMITED', 'LU1 2BQ', 'x', 'Active', 'ALDER WORKS LIMITED'),
+            (7, 2, 2, '02234567', 'TWIN OAKS LIMITED', 'LU1 2BQ', 'x', 'Active', null),
+            (7, 3, 3, '03234567', 'TWIN OAKS', 'NR1 1AA', 'x', 'Active', null)
+        """
+    )
+    store(
+        connection,
+        few(
+            {"supplier_record_id": "1", "supplier_name": "Alder Works Ltd"},
+            {"supplier_record_id": "2", "institution_id": "b", "supplier_name": "New Alder Works"},
+            {"supplier_record_id": "3", "supplier_name": "Twin Oaks"},
+        ),
+    )
+    resolve.resolve()
+    found = {
+        row[0]: row[1:]
+        for row in connection.execute(
+            "select supplier_record_id, supplier_id, rule, register, register_number from reference.supplier_link"
+        ).fetchall()
+    }
+    assert found["1"] == found["2"]
+    assert found["1"][1:] == ("register_name", "company", "01234567")
+    assert found["3"][2] is None
+    resolve.decide("register", "3", register="company", number="02234567", decided_by="clerk", reason="invoice")
+    resolve.resolve()
+    given = connection.execute(
+        "select register_number, register_probability from reference.supplier_link where supplier_record_id = '3'"
+    ).fetchone()
+    assert given == ("02234567", 1)
+
+
+def test_what_is_between_two_suppliers_stays_alone_and_is_put_to_a_person(connection: psycopg.Connection) -> None:
+    store(
+        connection,
+        few(
+            {"supplier_record_id": "1", "supplier_name": "Twin Oaks Ltd", "supplier_postcode": "LU1 2BQ"},
+            {"supplier_record_id": "2", "supplier_name": "Twin Oaks Ltd", "supplier_postcode": "NR1 1AA"},
+            {"supplier_record_id": "3", "institution_id": "b", "supplier_name": "Twin Oaks Ltd"},
+        ),
+    )
+    resolve.resolve()
+    found = suppliers(connection)
+    assert len(set(found.values())) == 3
+    asked = resolve.review()
+    assert "3" in {one.supplier_record_id for one in asked}
