@@ -79,7 +79,9 @@ class Decision:
             if row.kind == "register":
                 for one in row.left:
                     if one in group:
-                        told = Entry(row.register, row.number, 1.0 if row.number else None, "a person decided the register")
+                        told = Entry(
+                            row.register, row.number, 1.0 if row.number else None, "a person decided the register"
+                        )
                         found.setdefault(int(group[one]), told)
         return found
 

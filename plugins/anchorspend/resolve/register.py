@@ -206,14 +206,20 @@ def by_name(one: Sought, rows: Sequence[dict[Any, Any]]) -> Entry:
         row
         for row in rows
         if not row["form"]
-        or any(not form or (form, qualifier) == (row["form"], row["qualifier"]) for form, qualifier in forms[row["core"]])
+        or any(
+            not form or (form, qualifier) == (row["form"], row["qualifier"]) for form, qualifier in forms[row["core"]]
+        )
     ]
     in_force = [row for row in fit if row["is_current"]] or fit
     areas = {_area(postcode) for postcode in one.postcodes}
     for told, likely, narrowed in (
         ("same name and postcode as", 0.99, [row for row in in_force if row["postcode"] in one.postcodes]),
         ("same name as, and only", 0.97 if in_force and in_force[0]["is_current"] else 0.9, in_force),
-        ("same name and postcode area as", 0.9, [row for row in in_force if row["postcode"] and _area(row["postcode"]) in areas]),
+        (
+            "same name and postcode area as",
+            0.9,
+            [row for row in in_force if row["postcode"] and _area(row["postcode"]) in areas],
+        ),
     ):
         entities = {row["entity"] for row in narrowed}
         if len(entities) == 1:

@@ -74,9 +74,7 @@ def resolve(*, full: bool = False, progress: Callable[[str], None] = lambda mess
             register.refresh(connection)
             progress("registers are ready")
         same, different = decisions.edges(records.supplier_record_id, held)
-        linked = link.link(
-            records, None if full else fresh, held, same, different
-        )
+        linked = link.link(records, None if full else fresh, held, same, different)
         progress(f"{len(linked.table):,} records compared, {len(linked.pairs):,} pairs")
         run_id = _open(connection, full, digests)
         changed = _write(connection, run_id, linked, held, decisions)
