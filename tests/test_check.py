@@ -96,14 +96,26 @@ def test_a_change_of_layout_comes_with_a_letter_to_the_publisher(tmp_path: Path)
 @pytest.mark.parametrize(
     ("feed", "layout", "below", "source"),
     [
-        ("control_total: {published: {2023-04: 30.50}}", "", "", "published total"),
-        ("", "totals: {field: supplier_name, label: total}", ",Total,30.50\n", "totals row of the file"),
+        ("control_total: {published: {2023-04: 30.50}}", "", "", "the published total"),
+        ("", "totals: {field: supplier_name, label: total}", ",Total,30.50\n", "the totals row of the file"),
     ],
 )
 def test_a_control_total_that_agrees_is_told(tmp_path: Path, feed: str, layout: str, below: str, source: str) -> None:
     told = rehearsed(tmp_path, HEADER + GOOD + below, feed, layout).as_json()
     assert told["control"] == {"source": source, "expected": "30.5" if feed else "30.50", "agrees": True}
     assert (told["would_load"], told["lines"]["total"]) == (True, 2)
+
+
+SIDECAR = "control_total: {sidecar: 'control_{stem}.csv', amount: Total, lines: Lines}"
+
+
+def test_a_control_total_beside_the_file_is_compared(tmp_path: Path) -> None:
+    assert "no file with the control total" in rehearsed(tmp_path, HEADER + GOOD, SIDECAR).findings[0]
+    beside = tmp_path / "control_2023-04.csv"
+    beside.write_text("Total,Lines\n30.50,2\n")
+    assert rehearsed(tmp_path, HEADER + GOOD, SIDECAR).as_json()["control"]["agrees"] is True
+    beside.write_text("Total,Lines\n30.50,3\n")
+    assert "the file holds 2 lines" in rehearsed(tmp_path, HEADER + GOOD, SIDECAR).refused
 
 
 def test_findings_tell_what_is_kept_and_worth_knowing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "settings", "kinds"},
     {"contract"},
     {"warehouse", "fetch"},
-    {"resolve", "read", "land", "load", "difference", "reference", "model", "audit", "publish", "show"},
+    {"resolve", "read", "land", "load", "control", "difference", "reference", "model", "audit", "publish", "show"},
     {"ingest", "release", "sample", "rehearse"},
     {"inspect"},
     {"server"},
@@ -22,7 +22,8 @@ LAYERS = (
     {"cli"},
 )
 # A load streams from the reader; publishing names the schema that was audited; the lowest layer is one.
-BESIDE = {("load", "read"), ("load", "difference"), ("publish", "audit"), ("settings", "errors"), ("kinds", "errors")}
+BESIDE = {("load", "read"), ("load", "control"), ("load", "difference"), ("control", "read"), ("publish", "audit")}
+BESIDE |= {("settings", "errors"), ("kinds", "errors")}
 ONLY_NAMES = {("publish", "audit"): {"CANDIDATE"}}
 NOT_IN_THE_PACKAGE = {"airflow", "cosmos", "tests"}
 NOT_IN_DAGS = {"pandas", "psycopg", "psycopg2", "dbt", "great_expectations", "tests"}

@@ -234,7 +234,8 @@ def test_a_published_control_total_must_agree_to_the_penny(ingested, connection,
     (row,) = batches(connection)
     assert (row["control_amount"], row["control_lines"]) == (Decimal(total), None)
     if total == "2.51":
-        assert batch.reason.startswith("the file holds £2.50 and its control total says £2.51, £-0.01 apart")
+        told = "the file holds £2.50 and its control total, the published total, says £2.51: £-0.01 apart"
+        assert batch.reason.startswith(told)
         assert raw(connection) == (0, 0)
 
 
@@ -254,8 +255,8 @@ def test_quarantined_pounds_count_towards_a_control_total(ingested) -> None:
     [
         ("Total,Lines\n2.50,2\n", None),
         ('\ufeffTotal,Lines\n"£2.50 ","2"\n\n', None),
-        ("Total,Lines\n2.49,2\n", "its control total says £2.49, £0.01 apart"),
-        ("Total,Lines\n2.50,3\n", "the file holds 2 lines and its control total says 3"),
+        ("Total,Lines\n2.49,2\n", "its control total, the file beside it, says £2.49: £0.01 apart"),
+        ("Total,Lines\n2.50,3\n", "the file holds 2 lines and its control total, the file beside it, says 3"),
         ("Total\n2.50\n", "must hold one row with 'Total' and 'Lines'"),
         ("Total,Lines\n", "the control-total file cannot be read"),
         ("Total,Lines\n2.50,2\n2.50,2\n", "the control-total file cannot be read"),

@@ -4,27 +4,24 @@ Everything of a batch commits together, so a load killed at any moment leaves no
 counted copy. The same file under the same layout is loaded once; a layout put right reads the file anew.
 """
 
-import csv
 import gc
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, BinaryIO
 
 import psycopg
 from psycopg import sql
 
-from anchorspend import difference
-from anchorspend.contract import Feed, Institution, PublishedTotals, SidecarTotal, Terms
+from anchorspend import control, difference
+from anchorspend.contract import Feed, Institution, Terms
 from anchorspend.difference import Difference
 from anchorspend.kinds import Kind
 from anchorspend.read import Held, Part, Problem, Reading, read
 
-_PENNY = Decimal("0.01")
 PROGRESS_LINES = 100_000  # lines from one word of progress to the next
 _ESCAPES = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 _ESCAPED = str.maketrans(_ESCAPES)
@@ -229,9 +226,9 @@ def _reconcile(
     feed: Feed,
     terms: Terms,
     reading: Reading,
-    control: BinaryIO | None,
+    sidecar: BinaryIO | None,
 ) -> str | None:
-    """Count the batch again in the database and compare with what was read and with the control total.
+    """Count the batch again in the database and compare with what was read and with every control total.
 
     Returns the reason to refuse it, or None.
     """
@@ -262,78 +259,16 @@ def _reconcile(
             f"does not reconcile: {reading.lines:,} lines and £{reading.amount:,} were read, "
             f"{lines:,} lines and £{amount:,} are in the database; report this as a fault of the reader"
         )
-    if bad > feed.quarantine_limit * lines:
-        return (
-            f"{bad:,} of {lines:,} lines could not be read, over the limit of {feed.quarantine_limit:.1%}; "
-            f"see `anchorspend sql` on ops.quarantine with batch_id = {batch_id}, correct the layout or the file"
+    if reason := control.over_limit(feed, lines, bad):
+        return f"{reason}; ops.quarantine lists them with batch_id = {batch_id}"
+    for total in control.stated(feed, terms, reading, sidecar):
+        connection.execute(
+            "update ops.batch set control_amount = %s, control_lines = %s where batch_id = %s",
+            [total.amount, total.lines, batch_id],
         )
-    return _compare_control(connection, batch_id, feed, terms, reading, control)
-
-
-def _compare_control(
-    connection: psycopg.Connection,
-    batch_id: int,
-    feed: Feed,
-    terms: Terms,
-    reading: Reading,
-    control: BinaryIO | None,
-) -> str | None:
-    """Compare what was read with every control total there is: inside the file, beside it, and published elsewhere."""
-    assert terms.layout
-    assert terms.period
-    if terms.layout.totals and reading.totals is None:
-        totals = terms.layout.totals
-        return (
-            f"the file has no totals row: no cell of {totals.field} reads {totals.label!r}; ask the publisher whether "
-            "the file is whole, or take `totals` out of the layout"
-        )
-    if reading.totals is not None and (reason := _differs(connection, batch_id, reading, reading.totals, None)):
-        return reason
-    match feed.control_total:
-        case SidecarTotal() as sidecar if control is not None:
-            return _differs(connection, batch_id, reading, *_sidecar(control, sidecar))
-        case PublishedTotals(published=published) if terms.period.label in published:
-            return _differs(connection, batch_id, reading, published[terms.period.label], None)
+        if reason := total.differs(lines, amount):
+            return reason
     return None
-
-
-def _differs(
-    connection: psycopg.Connection,
-    batch_id: int,
-    reading: Reading,
-    expected_amount: Decimal,
-    expected_lines: int | None,
-) -> str | None:
-    """Keep a control total beside the batch; the reason to refuse the batch where it says something else."""
-    connection.execute(
-        "update ops.batch set control_amount = %s, control_lines = %s where batch_id = %s",
-        [expected_amount, expected_lines, batch_id],
-    )
-    if reading.amount.quantize(_PENNY) != expected_amount.quantize(_PENNY):
-        return (
-            f"the file holds £{reading.amount.quantize(_PENNY):,} and its control total says £{expected_amount:,}, "
-            f"£{reading.amount.quantize(_PENNY) - expected_amount:,} apart; ask the publisher which is right"
-        )
-    if expected_lines is not None and reading.lines != expected_lines:
-        return (
-            f"the file holds {reading.lines:,} lines and its control total says {expected_lines:,}; ask the publisher"
-        )
-    return None
-
-
-def _sidecar(control: BinaryIO, contract: SidecarTotal) -> tuple[Decimal, int | None]:
-    """The figures of a control-total file: pounds, and lines where the contract names their column."""
-    text = control.read().decode("utf-8-sig", errors="replace")
-    rows = [row for row in csv.DictReader(io.StringIO(text), delimiter=contract.delimiter) if any(row.values())]
-    try:
-        (row,) = rows
-        amount = Decimal(row[contract.amount].replace(",", "").replace("£", "").strip())
-        return amount, int(row[contract.lines].replace(",", "")) if contract.lines else None
-    except (ValueError, KeyError, AttributeError, InvalidOperation):
-        raise Held(
-            f"the control-total file cannot be read: it must hold one row with {contract.amount!r}"
-            f"{f' and {contract.lines!r}' if contract.lines else ''}"
-        ) from None
 
 
 def _close_batch(

@@ -8,24 +8,26 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import field as with_default
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from anchorspend.contract import Feed, Institution, PublishedTotals, Terms, load_institution
+from anchorspend import control, land
+from anchorspend.contract import Feed, Institution, SidecarTotal, Terms, load_institution
+from anchorspend.control import Stated
 from anchorspend.errors import UserError
 from anchorspend.read import Held, Part, Reading, read
 from anchorspend.show import table
 
-_PENNY = Decimal("0.01")
 _EXAMPLES = 3
 
 
@@ -69,8 +71,7 @@ class Rehearsal:
     lines_before_period: int = 0
     repeated_lines: int = 0
     unnamed_suppliers: int = 0
-    control_source: str | None = None
-    control_amount: Decimal | None = None
+    control: Stated | None = None
     quarantine: list[Trouble] = with_default(default_factory=list)
     findings: list[str] = with_default(default_factory=list)
 
@@ -112,16 +113,13 @@ class Rehearsal:
             },
             "dates": {"first": self.first_date, "last": self.last_date},
             "control": {
-                "source": self.control_source,
-                "expected": None if self.control_amount is None else str(self.control_amount),
-                "agrees": None if self.control_amount is None else self._agrees(),
+                "source": self.control.source if self.control else None,
+                "expected": str(self.control.amount) if self.control else None,
+                "agrees": self.control.differs(self.lines, self.amount) is None if self.control else None,
             },
             "quarantine": [vars(one) for one in self.quarantine],
             "findings": self.findings,
         }
-
-    def _agrees(self) -> bool:
-        return self.control_amount is not None and self.amount.quantize(_PENNY) == self.control_amount.quantize(_PENNY)
 
 
 def _iso(day: date | None) -> str | None:
@@ -154,17 +152,20 @@ def rehearse(path: Path, institution: Institution, feed_id: str, name: str | Non
     if not path.is_file():
         raise UserError(f"{path}: {'is a folder; name one of its files' if path.is_dir() else 'no such file'}")
     feed = institution.feeds[feed_id]
-    name = name or path.name
+    found = land.found_at(path, feed)
+    name = name or found.name
     terms = feed.terms(name, institution.financial_year_start)
     done = Rehearsal(name, institution.id, feed_id, feed.kind)
     if terms.period:
         done.period, done.period_first, done.period_last = terms.period.label, terms.period.first, terms.period.last
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, ExitStack() as beside:
             if terms.period is None or terms.layout is None:
                 raise Held(terms.problem or "the contract says nothing of it")
             done.layout = feed.layouts.index(terms.layout) + 1
-            _read(done, read(file, feed, terms.layout, terms.period), feed, terms)
+            control_file = found.control_url and Path(found.control_url.removeprefix("file://"))
+            sidecar = beside.enter_context(control_file.open("rb")) if control_file else None
+            _read(done, read(file, feed, terms.layout, terms.period), feed, terms, sidecar)
     except Held as held:
         done.refused, done.note = str(held), held.note
     except OSError as problem:
@@ -172,7 +173,7 @@ def rehearse(path: Path, institution: Institution, feed_id: str, name: str | Non
     return done
 
 
-def _read(done: Rehearsal, reading: Reading, feed: Feed, terms: Terms) -> None:
+def _read(done: Rehearsal, reading: Reading, feed: Feed, terms: Terms, sidecar: BinaryIO | None) -> None:
     troubles: dict[tuple[str | None, str], Trouble] = {}
     seen: set[int] = set()
     days: Counter[str] = Counter()
@@ -198,7 +199,7 @@ def _read(done: Rehearsal, reading: Reading, feed: Feed, terms: Terms) -> None:
         done.first_date, done.last_date = min(days), max(days)
         first = terms.period.first.isoformat() if terms.period else ""
         done.lines_before_period = sum(times for day, times in days.items() if day < first)
-    _hold(done, reading, feed, terms)
+    _hold(done, reading, feed, terms, sidecar)
     done.findings += _findings(done, reading, feed)
 
 
@@ -213,23 +214,14 @@ def _look(done: Rehearsal, part: Part, feed: Feed, seen: set[int], days: Counter
     done.unnamed_suppliers += sum(1 for supplier in part.good.get("supplier_name", []) if supplier is None)
 
 
-def _hold(done: Rehearsal, reading: Reading, feed: Feed, terms: Terms) -> None:
+def _hold(done: Rehearsal, reading: Reading, feed: Feed, terms: Terms, sidecar: BinaryIO | None) -> None:
     """What a load holds a file to after reading it."""
-    control = feed.control_total
-    if isinstance(control, PublishedTotals) and terms.period and terms.period.label in control.published:
-        done.control_source, done.control_amount = "published total", control.published[terms.period.label]
-    elif reading.totals is not None:
-        done.control_source, done.control_amount = "totals row of the file", reading.totals
-    if done.lines_quarantined > feed.quarantine_limit * done.lines:
-        done.refused = (
-            f"{done.lines_quarantined:,} of {done.lines:,} lines could not be read, over the limit of "
-            f"{feed.quarantine_limit:.1%}; correct the layout or the file"
-        )
-    elif done.control_amount is not None and not done._agrees():
-        done.refused = (
-            f"the lines add up to £{done.amount:,.2f} and the {done.control_source} says £{done.control_amount:,.2f}, "
-            f"£{done.amount - done.control_amount:,.2f} apart; ask the publisher which is right"
-        )
+    done.refused = control.over_limit(feed, done.lines, done.lines_quarantined)
+    for total in control.stated(feed, terms, reading, sidecar):
+        done.control = total
+        done.refused = done.refused or total.differs(done.lines, done.amount)
+        if done.refused:
+            return
 
 
 def _findings(done: Rehearsal, reading: Reading, feed: Feed) -> list[str]:
@@ -247,8 +239,8 @@ def _findings(done: Rehearsal, reading: Reading, feed: Feed) -> list[str]:
     dated = feed.definition.dated
     if dated and done.lines and done.first_date is None and done.refused is None:
         found.append(f"no {dated} is mapped: the lines are dated by the file's period")
-    if type(feed.control_total).__name__ == "SidecarTotal":
-        found.append("the sidecar with the control total is not compared here; a load compares it")
+    if isinstance(feed.control_total, SidecarTotal) and done.control is None:
+        found.append("there is no file with the control total beside it")
     return found
 
 
@@ -269,9 +261,9 @@ def shown(done: Rehearsal) -> RenderableType:
         head.add_row("layout", f"number {done.layout}" + (f", {done.encoding}" if done.encoding else ""))
     if done.first_date:
         head.add_row("dates", f"{done.first_date} to {done.last_date}")
-    if done.control_amount is not None:
-        agrees = "agrees" if done._agrees() else f"£{done.amount - done.control_amount:,.2f} apart"
-        head.add_row("control", f"{done.control_source} £{done.control_amount:,.2f}: {agrees}")
+    if done.control:
+        agrees = "differs" if done.control.differs(done.lines, done.amount) else "agrees"
+        head.add_row("control", f"{done.control.source}, £{done.control.amount:,.2f}: {agrees}")
     parts: list[RenderableType] = [head]
     if done.lines:
         parts += ["", counts(done)]
