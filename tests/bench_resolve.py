@@ -8,14 +8,20 @@ Not a test: run by hand. `speed` works in memory and leaves out the reading and 
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pandas as pd
-
 from anchorspend.resolve import evaluate, link
 from anchorspend.resolve.profiles import RECORD
+
+
+def say(text: object) -> None:
+    """A line of what was measured."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def county(seed: int, scale: float) -> Path:
@@ -33,11 +39,11 @@ def quality(seeds: list[int], scale: float) -> None:
         truth = county(seed, scale)
         for known_numbers in (False, True):
             told = evaluate.evaluate(truth, known_numbers=known_numbers)
-            print(f"seed {seed}, scale {scale}, register numbers {'on 3 of 5' if known_numbers else 'on none'}")
-            print(f"  {told.records:,} records")
+            say(f"seed {seed}, scale {scale}, register numbers {'on 3 of 5' if known_numbers else 'on none'}")
+            say(f"  {told.records:,} records")
             for name in ("resolution", "equal_names", "fuzzy"):
-                print(f"  {name:12} {getattr(told, name)}")
-            print(f"  fuzzy threshold {told.fuzzy_threshold}", flush=True)
+                say(f"  {name:12} {getattr(told, name)}")
+            say(f"  fuzzy threshold {told.fuzzy_threshold}")
 
 
 def speed(records: int) -> None:
@@ -56,8 +62,8 @@ def speed(records: int) -> None:
     linked = link.link(table[[*RECORD, "is_private"]])
     seconds = time.monotonic() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"{len(table):,} records, {len(linked.pairs):,} pairs: {seconds:.0f} s, at most {peak:.1f} GB")
-    print(evaluate.measure(linked.table.group, table.truth, table.pounds, ~table.is_private))
+    say(f"{len(table):,} records, {len(linked.pairs):,} pairs: {seconds:.0f} s, at most {peak:.1f} GB")
+    say(evaluate.measure(linked.table.group, table.truth, table.pounds, ~table.is_private))
 
 
 if __name__ == "__main__":

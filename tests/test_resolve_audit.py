@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 import psycopg
 import pytest
-
 from anchorspend import resolve
 from anchorspend.resolve import evaluate
 from test_resolve_run import few, store
@@ -50,6 +49,5 @@ def test_judged_names_find_their_register_numbers(connection: psycopg.Connection
         for i, (company, charity) in enumerate(zip(names.companynumber, names.charityregno, strict=True))
     }
     precision, recall = evaluate.against_numbers(found, right)
-    print(f"precision {precision:.3f}, recall {recall:.3f} of {len(names)} judged names")
     assert precision >= 0.9
     assert recall >= 0.6

@@ -1,11 +1,10 @@
 """Names and identifiers of suppliers made comparable."""
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
-
 from anchorspend.resolve import identifiers
 from anchorspend.resolve.names import Name, names
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,28 @@ def test_what_a_cut_left_of_a_form_is_dropped(cut: str, core: str) -> None:
 
 _TEXTS = st.text(max_size=40) | st.lists(
     st.sampled_from(
-        "the a b and & co ltd limited (uk) group t/a formerly plc 12345678 - works alder * c/o nhs".split()
+        [
+            "the",
+            "a",
+            "b",
+            "and",
+            "&",
+            "co",
+            "ltd",
+            "limited",
+            "(uk)",
+            "group",
+            "t/a",
+            "formerly",
+            "plc",
+            "12345678",
+            "-",
+            "works",
+            "alder",
+            "*",
+            "c/o",
+            "nhs",
+        ]
     ),
     max_size=8,
 ).map(" ".join)

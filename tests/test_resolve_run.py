@@ -1,11 +1,8 @@
 """Resolution in the warehouse: what a run writes, keeps and changes, on a small sample county."""
 
-from pathlib import Path
-
 import pandas as pd
 import psycopg
 import pytest
-
 from anchorspend import resolve
 from anchorspend.errors import UserError
 from anchorspend.resolve import evaluate
@@ -127,12 +124,17 @@ def test_numbers_join_and_forbid(connection: psycopg.Connection) -> None:
             {"supplier_record_id": "1", "supplier_name": "Alder Works Ltd", "company_number": "7654321"},
             {"supplier_record_id": "2", "institution_id": "b", "supplier_name": "Beech", "company_number": "07654321"},
             {
-                **{"supplier_record_id": "3", "institution_id": "b", "supplier_name": "Cedar Ltd"},
-                **{"supplier_postcode": "LU1 2BQ", "company_number": "2222333"},
+                "supplier_record_id": "3",
+                "institution_id": "b",
+                "supplier_name": "Cedar Ltd",
+                "supplier_postcode": "LU1 2BQ",
+                "company_number": "2222333",
             },
             {
-                **{"supplier_record_id": "4", "supplier_name": "Cedar Ltd"},
-                **{"supplier_postcode": "LU1 2BQ", "company_number": "SC123456"},
+                "supplier_record_id": "4",
+                "supplier_name": "Cedar Ltd",
+                "supplier_postcode": "LU1 2BQ",
+                "company_number": "SC123456",
             },
         ),
     )
@@ -141,7 +143,10 @@ def test_numbers_join_and_forbid(connection: psycopg.Connection) -> None:
     assert found["1"] == found["2"]
     assert found["3"] != found["4"]
     assert rules(connection) == {
-        **{"1": "company_number", "2": "company_number", "3": "own_record", "4": "own_record"},
+        "1": "company_number",
+        "2": "company_number",
+        "3": "own_record",
+        "4": "own_record",
     }
 
 
@@ -153,8 +158,10 @@ def test_a_decision_wins_and_can_be_undone(connection: psycopg.Connection) -> No
             {"supplier_record_id": "2", "institution_id": "b", "supplier_name": "Beech", "company_number": "07654321"},
             {"supplier_record_id": "3", "supplier_name": "Cedar Ltd", "supplier_postcode": "LU1 2BQ"},
             {
-                **{"supplier_record_id": "4", "institution_id": "b"},
-                **{"supplier_name": "CEDAR LIMITED", "supplier_postcode": "LU12BQ"},
+                "supplier_record_id": "4",
+                "institution_id": "b",
+                "supplier_name": "CEDAR LIMITED",
+                "supplier_postcode": "LU12BQ",
             },
         ),
     )

@@ -51,8 +51,8 @@ def clustered(
             near[right].append(left)
     group_of = {node: node for node in chosen}
     for component in _components(group_of, weights, parameters.accept):
-        for group in _grown(component, nodes, weights, kept_apart, parameters):
-            group_of.update(dict.fromkeys(group, min(group)))
+        for grown in _grown(component, nodes, weights, kept_apart, parameters):
+            group_of.update(dict.fromkeys(grown, min(grown)))
     members: dict[int, list[int]] = defaultdict(list)
     for node, group in group_of.items():
         members[group].append(node)

@@ -147,7 +147,8 @@ def undo(decision_id: int) -> None:
     """Take a decision back; it stays on record. Raises `UserError` where there is none in force of that id."""
     with warehouse.connect() as connection:
         done = connection.execute(
-            "update ops.supplier_decision set undone_at = clock_timestamp() where decision_id = %s and undone_at is null",
+            "update ops.supplier_decision set undone_at = clock_timestamp()"
+            " where decision_id = %s and undone_at is null",
             [decision_id],
         )
         if not done.rowcount:
@@ -230,4 +231,7 @@ def review(limit: int = 50) -> list[Question]:
             """.encode(),  # noqa: S608
             [_DOUBTFUL, limit],
         ).fetchall()
-    return [Question(*row[:6], tuple(row[6] or ()), *row[7:]) for row in rows]
+    return [
+        Question(record, institution, name, supplier, other, other_name, tuple(bodies or ()), likely, evidence, pounds)
+        for record, institution, name, supplier, other, other_name, bodies, likely, evidence, pounds in rows
+    ]

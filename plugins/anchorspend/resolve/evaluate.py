@@ -134,8 +134,8 @@ def _f1(one: Measured) -> float:
 def _fuzzy(written: pd.Series) -> dict[int, pd.Series]:
     """Groups of records at each threshold of token_sort_ratio: components of the pairs that reach it."""
     from rapidfuzz import fuzz, process
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    from scipy.sparse import coo_array  # type: ignore[import-untyped]
+    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 
     upper = written.str.upper()
     distinct = upper.drop_duplicates().tolist()

@@ -1,4 +1,4 @@
-"""Records to suppliers, without a database: rules first, then the model, then groups. What a run and a measurement share."""
+"""Records to suppliers, without a database: rules, then the model, then groups. A run and a measurement share it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from anchorspend.resolve import cluster, model, profiles
 from anchorspend.resolve.profiles import IDENTIFIERS, Edge, Node
 
 SURE = 0.999
-"""Probability of a link by an identifier that both sides carry, in form: clerks copy numbers from the wrong line too."""
+"""Probability of a link by an identifier that both sides carry: clerks copy numbers from the wrong line too."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def link(
         pairs = model.score(seen, chosen, parameters)
     else:
         assert groups is not None
-        chosen, pairs = _touched(table, seen, fresh.to_numpy(), groups, parameters)
+        chosen, pairs = _touched(table, seen, fresh, groups, parameters)
     apart = [(int(of_record[a]), int(of_record[b])) for a, b in different if of_record[a] != of_record[b]]
     places = cluster.clustered(found, sorted(chosen), pairs, apart, parameters)
     chosen_table = table[table.node.isin(chosen)].copy()
@@ -64,10 +64,10 @@ def link(
 
 
 def _touched(
-    table: pd.DataFrame, seen: pd.DataFrame, fresh: "pd.Series[bool]", groups: pd.Series, parameters: model.Model
+    table: pd.DataFrame, seen: pd.DataFrame, fresh: pd.Series, groups: pd.Series, parameters: model.Model
 ) -> tuple[set[int], pd.DataFrame]:
     """Nodes to place anew, and their pairs: the fresh ones and everything of the groups they are near."""
-    new = set(table.node[fresh])
+    new = set(table.node[fresh.to_numpy()])
     pairs = model.score(seen, new, parameters)
     close = pairs[pairs.weight >= parameters.accept - parameters.margin]
     near = new | set(close.left) | set(close.right)
@@ -98,7 +98,7 @@ def _told(
         if position in decided:
             row = ("decision", 1.0, "a person decided")
         elif kind:
-            row = (kind, SURE, f"same {kind.replace('_', ' ')} {table.at[position, kind]}")
+            row = (kind, SURE, f"same {kind.replace('_', ' ')} {table[kind][position]!s}")
         elif place.weight is not None:
             row = ("model", model.probability(place.weight), place.evidence)
         elif is_elsewhere and is_alike:

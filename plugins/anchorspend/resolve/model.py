@@ -113,13 +113,18 @@ def weight_of_equals(parameters: Model) -> float:
 
 
 def score(
-    seen: pd.DataFrame, fresh: Iterable[int], parameters: Model | None = None, of: pd.DataFrame | None = None
+    seen: pd.DataFrame,
+    fresh: Iterable[int],
+    parameters: Model | None = None,
+    of: pd.DataFrame | None = None,
+    universe: int = 0,
 ) -> pd.DataFrame:
     """The pairs of nodes that a blocking rule met and of which one is fresh, with their weight.
 
     `seen`: variants as `profiles.variants` gives them. Columns returned: left, right (nodes, left < right), weight
     (log2 odds of the best pair of variants) and evidence (the levels that carried it). `of`: the variants that tell
-    how common a name is, where `seen` is a part of them.
+    how common a name is, where `seen` is a part of them. `universe`: how many variants there are to confuse, where
+    they are more than are seen.
     """
     parameters = parameters or model()
     fresh = set(fresh)
@@ -130,7 +135,7 @@ def score(
 
     table = _features(seen).assign(fresh=seen.node.isin(fresh).to_numpy())
     everything = table if of is None else _features(of)
-    prior = min(2 * parameters.matches_per_variant / len(everything), 0.2)
+    prior = min(2 * parameters.matches_per_variant / max(len(everything), universe), 0.2)
     settings = SettingsCreator.from_path_or_dict({**parameters.splink, "probability_two_random_records_match": prior})
     with _duckdb() as connection:
         api = DuckDBAPI(connection)
@@ -206,9 +211,10 @@ def settings() -> "SettingsCreator":
     import splink.comparison_level_library as cll
     import splink.comparison_library as cl
     from splink import SettingsCreator
+    from splink.blocking_rule_library import CustomRule
 
     def comparison(name: str, null: str, levels: dict[str, str]) -> cl.CustomComparison:
-        made = [
+        made: list[Any] = [
             cll.CustomLevel(null, "not known").configure(is_null_level=True),
             *(cll.CustomLevel(condition, label) for label, condition in levels.items()),
             cll.ElseLevel(),
@@ -229,8 +235,7 @@ def settings() -> "SettingsCreator":
             comparison("form", no_form, _FORM_LEVELS),
         ],
         blocking_rules_to_generate_predictions=[
-            f'{rule} and l."node" <> r."node" and (l."fresh" or r."fresh")'  # type: ignore[list-item]  # Splink reads it
-            for rule in _BLOCKS
+            CustomRule(f'{rule} and l."node" <> r."node" and (l."fresh" or r."fresh")') for rule in _BLOCKS
         ],
         retain_matching_columns=True,
         retain_intermediate_calculation_columns=True,

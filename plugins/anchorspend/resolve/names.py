@@ -187,6 +187,6 @@ def _joined_initials(tokens: list[str]) -> list[str]:
 def _is_cut_form(token: str) -> bool:
     """Whether a system that cuts names may have left this much of a legal form, of `group` or of `t/a`."""
     if len(token) == 1:
-        return token in "lpt"
+        return token in {"l", "p", "t"}
     whole = [*_rules().anywhere, *_rules().qualifiers]
     return any(word.startswith(token) and word != token for word in whole)

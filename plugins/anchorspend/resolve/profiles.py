@@ -57,7 +57,9 @@ def prepared(records: pd.DataFrame) -> pd.DataFrame:
     written = table.supplier_name.fillna("").str.strip()
     table["is_cut"] = _is_cut(table.institution_id, written.str.len())
     distinct = {(text, cut): names(text, truncated=cut) for text, cut in set(zip(written, table.is_cut, strict=True))}
-    table["names"] = [distinct[key] for key in zip(written, table.is_cut, strict=True)]
+    table["names"] = [  # type: ignore[assignment]  # pandas holds any object
+        distinct[key] for key in zip(written, table.is_cut, strict=True)
+    ]
     table["postcode"] = _mapped(table.supplier_postcode, identifiers.postcode)
     for column in IDENTIFIERS:
         table[column] = _mapped(table[column], getattr(identifiers, column))
@@ -206,7 +208,7 @@ def variants(table: pd.DataFrame, of_record: pd.Series, chosen: Sequence[bool]) 
                 yield node, name.core, name.form, name.qualifier, cut, postcode, number == 0
 
     columns = ["node", "core", "form", "qualifier", "is_cut", "postcode", "is_first"]
-    return pd.DataFrame(list(dict.fromkeys(rows())), columns=columns)
+    return pd.DataFrame(list(dict.fromkeys(rows())), columns=columns).astype({"is_cut": bool, "is_first": bool})
 
 
 def with_known_names(table: pd.DataFrame, of_record: pd.Series, seen: pd.DataFrame) -> pd.DataFrame:

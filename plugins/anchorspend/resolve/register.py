@@ -1,4 +1,4 @@
-"""Which registered company, charity, mutual or public body a supplier is: by number, by exact name, else by the model."""
+"""Which registered company, charity, mutual or public body a supplier is: by number, exact name, else the model."""
 
 import io
 from collections import defaultdict
@@ -61,7 +61,7 @@ def version(connection: psycopg.Connection) -> str:
     """The versions of all registers that are loaded, as one text."""
     told = []
     for register in REGISTERS:
-        row = connection.execute(f"select max(batch_id), count(*) from raw.{register}".encode()).fetchone()
+        row = connection.execute(f"select max(batch_id), count(*) from raw.{register}".encode()).fetchone()  # noqa: S608
         assert row
         told.append(f"{register}:{row[0] or 0}:{row[1]}")
     return " ".join(told)
@@ -73,7 +73,7 @@ def refresh(connection: psycopg.Connection) -> None:
         loaded, known = (
             connection.execute(query.encode(), parameters).fetchone()
             for query, parameters in (
-                (f"select coalesce(max(batch_id), 0) from raw.{register}", None),
+                (f"select coalesce(max(batch_id), 0) from raw.{register}", None),  # noqa: S608
                 ("select coalesce(max(batch_id), 0) from reference.register_name where register = %s", [register]),
             )
         )
@@ -108,7 +108,9 @@ def _copied(value: object) -> str:
 
 def find(connection: psycopg.Connection, sought: dict[int, Sought]) -> dict[int, Entry]:
     """The entry of each supplier, in the order: register number, exact name, model. Abstains where two are close."""
-    held = dict(connection.execute("select register, count(*) from reference.register_name group by 1").fetchall())
+    held: dict[str, int] = dict(
+        connection.execute("select register, count(*) from reference.register_name group by 1").fetchall()
+    )
     found: dict[int, Entry] = {}
     known = _known_numbers(connection, sought.values())
     for key, one in sought.items():
@@ -122,10 +124,12 @@ def find(connection: psycopg.Connection, sought: dict[int, Sought]) -> dict[int,
     if candidates.empty:
         return found
     exact = candidates[candidates.is_exact]
-    for key, rows in exact.groupby("key"):
-        found[int(key)] = by_name(left[int(key)], rows.to_dict("records"))
+    matched: dict[int, list[dict[Any, Any]]] = defaultdict(list)
+    for row in exact.to_dict("records"):
+        matched[row["key"]].append(row)
+    found |= {key: by_name(left[key], rows) for key, rows in matched.items()}
     rest = candidates[~candidates.key.isin(set(exact.key))]
-    found |= _by_model(left, rest)
+    found |= _by_model(left, rest, sum(held.values()))
     return found
 
 
@@ -189,7 +193,10 @@ def _candidates(connection: psycopg.Connection, sought: dict[int, Sought]) -> pd
             on r.postcode = s.postcode and left(r.core, 3) = left(s.core, 3) and r.core <> s.core
         """
     ).fetchall()
-    columns = "key is_exact register register_number name core form qualifier postcode is_current entity".split()
+    columns = [
+        *("key", "is_exact", "register", "register_number", "name", "core", "form", "qualifier", "postcode"),
+        *("is_current", "entity"),
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -232,7 +239,7 @@ def by_name(one: Sought, rows: Sequence[dict[Any, Any]]) -> Entry:
     return Entry(evidence="several entries of the name" if in_force else "", others=tuple(others[:5]))
 
 
-def _by_model(sought: dict[int, Sought], candidates: pd.DataFrame) -> dict[int, Entry]:
+def _by_model(sought: dict[int, Sought], candidates: pd.DataFrame, universe: int) -> dict[int, Entry]:
     if candidates.empty:
         return {}
     parameters = model.model()
@@ -243,26 +250,29 @@ def _by_model(sought: dict[int, Sought], candidates: pd.DataFrame) -> dict[int, 
         (i, core, form, qualifier, False, postcode)
         for i, key in enumerate(keys)
         for core, form, qualifier in sorted(sought[key].names)
-        for postcode in (sorted(sought[key].postcodes) or [None])
+        for postcode in (*sorted(sought[key].postcodes),) or (None,)
     ]
     theirs = [
         (number[row.entity], row.core, row.form, row.qualifier, False, row.postcode) for row in entities.itertuples()
     ]
     seen = pd.DataFrame([*own, *theirs], columns=["node", "core", "form", "qualifier", "is_cut", "postcode"])
-    pairs = model.score(seen, range(len(keys)), parameters)
+    pairs = model.score(seen, range(len(keys)), parameters, universe=universe)
     pairs = pairs[(pairs.left < len(keys)) & (pairs.right >= len(keys)) & (pairs.weight >= 0)]
-    entry = {number[row.entity]: (row.register, row.register_number) for row in entities.itertuples()}
-    result = {}
-    for left, rows in pairs.groupby("left"):
-        best = rows.sort_values("weight", ascending=False)
+    entry = {
+        number[row["entity"]]: (str(row["register"]), str(row["register_number"]))
+        for row in entities.to_dict("records")
+    }
+    result: dict[int, Entry] = {}
+    for left in sorted(set(pairs.left.tolist())):
+        best = pairs[pairs.left == left].sort_values("weight", ascending=False)
         weights, places = best.weight.tolist(), best.right.tolist()
         others = tuple((*entry[p], round(model.probability(w), 4)) for w, p in zip(weights, places, strict=True))
         clear = len(weights) == 1 or weights[0] - weights[1] >= parameters.margin
         if weights[0] >= parameters.accept and clear:
             told = f"{best.evidence.iloc[0]} as in the register"
-            result[keys[int(left)]] = Entry(*others[0], told, True, others[1:6])
+            result[keys[left]] = Entry(*others[0], told, True, others[1:6])
         else:
-            result[keys[int(left)]] = Entry(others=others[:5])
+            result[keys[left]] = Entry(others=others[:5])
     return result
 
 

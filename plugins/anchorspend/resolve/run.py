@@ -99,7 +99,8 @@ def read_records(connection: psycopg.Connection) -> pd.DataFrame:
     columns = {
         name
         for (name,) in connection.execute(
-            "select column_name from information_schema.columns where (table_schema, table_name) = ('raw', 'supplier_record')"
+            "select column_name from information_schema.columns"
+            " where (table_schema, table_name) = ('raw', 'supplier_record')"
         )
     }
     if not columns:
@@ -186,14 +187,14 @@ def _write(
     connection: psycopg.Connection, run_id: int, linked: link.Linked, held: pd.Series, decisions: Decision
 ) -> int:
     table = linked.table.assign(held=held)
-    members = {int(group): rows for group, rows in table.groupby("group")}
+    members = _by(table, "group")
     sought = {group: _sought(rows) for group, rows in members.items() if not rows.is_private.any()}
     entries = register.find(connection, sought)
     for group, entry in decisions.entries(table).items():
         entries[group] = entry
     joined = _joined_by_register(members, entries, decisions, table)
     table["supplier"] = table.group.map(joined)
-    by_supplier = {int(lead): rows for lead, rows in table.groupby("supplier")}
+    by_supplier = _by(table, "supplier")
     ids = _ids(connection, run_id, by_supplier, entries)
     suppliers, links = [], []
     for lead, rows in by_supplier.items():
@@ -201,26 +202,30 @@ def _write(
         name = None if rows.is_private.any() else _name(rows)
         suppliers.append((ids[lead], name, entry.register, entry.number, run_id))
         merged = rows.group.nunique() > 1
-        for row in rows.itertuples():
-            own = entries.get(int(row.group), entry)
+        for row in rows.to_dict("records"):
+            own = entries.get(row["group"], entry)
             others = [
                 {"supplier_id": ids[joined[group]], "probability": likely}
-                for group, likely in row.others
+                for group, likely in row["others"]
                 if group in joined and joined[group] != lead
             ]
             others += [{"register": r, "register_number": n, "probability": p} for r, n, p in own.others]
-            is_by_register = merged and own.by_name and row.rule in ("own_record", "model")
+            is_by_register = merged and own.by_name and row["rule"] in ("own_record", "model")
             links.append(
                 (
-                    *(row.supplier_record_id, row.institution_id, ids[lead]),
-                    "register_name" if is_by_register else row.rule,
-                    own.probability if is_by_register else row.probability,
-                    "; ".join(filter(None, (row.evidence, own.evidence))),
+                    *(row["supplier_record_id"], row["institution_id"], ids[lead]),
+                    "register_name" if is_by_register else row["rule"],
+                    own.probability if is_by_register else row["probability"],
+                    "; ".join(filter(None, (row["evidence"], own.evidence))),
                     json.dumps(others),
-                    *(entry.register, entry.number, entry.probability, row.record_digest, run_id),
+                    *(entry.register, entry.number, entry.probability, row["record_digest"], run_id),
                 )
             )
     return _upsert(connection, suppliers, links)
+
+
+def _by(table: pd.DataFrame, column: str) -> dict[int, pd.DataFrame]:
+    return {int(str(key)): rows for key, rows in table.groupby(column)}
 
 
 def _sought(rows: pd.DataFrame) -> register.Sought:
@@ -270,8 +275,10 @@ def _ids(
     An id that several suppliers' records had goes to the one with most of them, the older record deciding a tie. Ids
     that a merge left over are kept in `reference.supplier_retired`.
     """
-    seen = dict(connection.execute("select supplier_id, first_seen_run from reference.supplier").fetchall())
-    in_register = {
+    seen: dict[str, int] = dict(
+        connection.execute("select supplier_id, first_seen_run from reference.supplier").fetchall()
+    )
+    in_register: dict[tuple[str | None, str | None], str] = {
         (register_, number): supplier
         for supplier, register_, number in connection.execute(
             "select supplier_id, register, register_number from reference.supplier where register is not null"
@@ -279,7 +286,7 @@ def _ids(
     }
     claims = sorted(
         (
-            (int(seen.get(held, run_id)), -len(of), int(of.index[0]), str(held), lead)
+            (seen.get(str(held), run_id), -len(of), int(of.index[0]), str(held), lead)
             for lead, rows in by_supplier.items()
             for held, of in rows.dropna(subset=["held"]).groupby("held")
         ),
@@ -300,7 +307,7 @@ def _ids(
             continue
         entry = entries.get(lead, register.Entry())
         key = (entry.register, entry.number)
-        standing = in_register.get(key) if entry.register else None  # type: ignore[arg-type]  # both are set, or neither
+        standing = in_register.get(key) if entry.register else None
         if standing and standing not in touched and (entry.probability or 0) >= _REGISTER_MERGES:
             ids[lead] = standing
             continue
