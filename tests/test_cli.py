@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from anchorspend import cli, settings
+from anchorspend.kinds import KINDS
 from test_release import County, little_county
 
 FILE = "Paid,Ref,Supplier,Postcode,Amount,Code\n{},B1,Luton Paper Ltd,LU1 1AA,50.00,\n"
@@ -69,6 +70,16 @@ def institutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "bedfordshire_police.yml").write_text(text)
     monkeypatch.setenv("ANCHORSPEND_INSTITUTIONS", str(folder))
     return folder
+
+
+def test_kinds_are_listed_and_the_fields_of_one_told(run: Run) -> None:
+    listed = run("kinds")
+    assert listed.code == 0
+    assert all(f" {name} " in listed.out for name in KINDS)
+    fields = run("kinds", "exemption")
+    assert all(name in fields.out for name in KINDS["exemption"].fields)
+    assert "money" in fields.out
+    assert run("kinds", "exemptoin").is_plain_refusal("did you mean 'exemption'?")
 
 
 def test_check_lists_every_feed_of_every_institution_file(run: Run) -> None:

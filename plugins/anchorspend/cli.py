@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from anchorspend import contract, demo, ingest, model, release, settings, show, warehouse
 from anchorspend.errors import UserError
+from anchorspend.kinds import KINDS
 from anchorspend.server import airflow, postgres
 
 app = typer.Typer(
@@ -164,6 +165,23 @@ def _say_next(file: Path, draft: Path, feed: str, name: str) -> None:
         markup=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def kinds(
+    kind: Annotated[str | None, typer.Argument(help="one kind: its fields and what each means")] = None,
+) -> None:
+    """List the kinds of feed, or the fields that columns of one kind can be mapped to. `!` must be mapped."""
+    if kind is None:
+        out.print(show.table(("kind", "one line is"), [(name, one.meaning) for name, one in KINDS.items()]))
+        return
+    if kind not in KINDS:
+        raise UserError(f"no kind is called {kind!r}; {contract.did_you_mean(kind, KINDS)}")
+    rows = [
+        (name, "!" if field.required else "", field.type.name.lower(), field.meaning)
+        for name, field in KINDS[kind].fields.items()
+    ]
+    out.print(show.table(("field", "", "type", "meaning"), rows))
 
 
 @app.command()
