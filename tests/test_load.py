@@ -279,6 +279,19 @@ def test_a_control_total_beside_the_file_must_agree_in_pounds_and_lines(
         assert_refused(batch, connection, reason)
 
 
+def test_a_register_s_newer_version_takes_the_place_of_the_older(ingested, connection) -> None:
+    columns = {"company_number": "No", "company_name": "Name", "company_category": "Form", "company_status": "Status"}
+    of = institution({"columns": columns}, kind="company")
+    older = ingested("No,Name,Form,Status\n00000001,A Ltd,Private,Active\n00000002,B Ltd,Private,Active\n", of)
+    refused = ingested("No,Name,Form,State\n00000003,C Ltd,Private,Active\n", of, "spend-2017-05.csv")
+    assert (older.status, refused.status) == ("loaded", "refused")
+    assert connection.execute("select count(*) from raw.company").fetchone() == (2,)
+    newer = ingested("No,Name,Form,Status\n00000002,B Ltd,Private,Dissolved\n", of, "spend-2017-06.csv")
+    assert (newer.status, newer.amount_read, newer.difference) == ("loaded", 0, None)
+    stored = connection.execute("select batch_id, company_number, company_status from raw.company").fetchall()
+    assert stored == [(newer.batch_id, "00000002", "Dissolved")]
+
+
 TOTALS = {"totals": {"field": "supplier_name", "label": "(grand )?total"}}
 
 
