@@ -1,7 +1,7 @@
 """The linkage model: how likely two variants of names and places are one supplier (Fellegi-Sunter, by Splink).
 
-What the model learned stands in `model.json`, which `train` writes and nothing else: fixed parameters make a
-resolution repeatable. Splink and DuckDB are imported late; the command line starts without them.
+What the model learned stands in `model.json`, as `train` writes it: fixed parameters make a resolution repeatable.
+Splink and DuckDB are imported late; the command line starts without them.
 """
 
 import hashlib

@@ -95,6 +95,10 @@ def names(text: str | None, *, truncated: bool = False) -> tuple[Name, ...]:
     for number, part in enumerate(parts):
         last = truncated and number == len(parts) - 1
         name = _name(part, truncated=last)
+        # What marks kept from being told as noise is told without them.
+        while (cleaned := _plain(name.core)) != name.core:
+            again = _name(cleaned, truncated=last)
+            name = Name(again.core, name.form or again.form, name.qualifier or again.qualifier)
         too_short = last and number > 0 and len(name.core) < SHORTEST_ALIAS
         if not name.core or too_short or any(name.core == one.core for one in found):
             continue

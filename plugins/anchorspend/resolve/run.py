@@ -79,8 +79,11 @@ def resolve(*, full: bool = False, progress: Callable[[str], None] = lambda mess
         run_id = _open(connection, full, digests)
         changed = _write(connection, run_id, linked, held, decisions)
         connection.execute(
-            "delete from reference.supplier_link where not supplier_record_id = any(%s)",
-            [records.supplier_record_id.tolist()],
+            """
+            delete from reference.supplier_link where not exists (
+                select from raw.supplier_record as record
+                where record.supplier_record_id::text = supplier_link.supplier_record_id)
+            """
         )
         suppliers = _close(connection, run_id, len(records), new, started)
     return Run(run_id, len(records), new, suppliers, changed, time.monotonic() - started)
