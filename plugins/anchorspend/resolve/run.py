@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +18,9 @@ from anchorspend.errors import UserError
 from anchorspend.resolve import link, model, register
 from anchorspend.resolve.decisions import Decision, in_force
 from anchorspend.resolve.profiles import IDENTIFIERS, RECORD, contradict
+
+Rows = list[dict[Any, Any]]
+"""Records as `link.Linked.table` has them, one dictionary each."""
 
 _NAMESPACE = uuid.UUID("6f6f4c5e-2f3a-5d0c-9c68-0f7b3f0a4a11")
 _REGISTER_MERGES = 0.9
@@ -190,22 +193,24 @@ def _write(
     connection: psycopg.Connection, run_id: int, linked: link.Linked, held: pd.Series, decisions: Decision
 ) -> int:
     table = linked.table.assign(held=held)
-    members = _by(table, "group")
-    sought = {group: _sought(rows) for group, rows in members.items() if not rows.is_private.any()}
+    everything = [{**row, "place": place} for place, row in zip(table.index, table.to_dict("records"), strict=True)]
+    members = _by(everything, "group")
+    sought = {group: _sought(rows) for group, rows in members.items() if not _is_private(rows)}
     entries = register.find(connection, sought)
     for group, entry in decisions.entries(table).items():
         entries[group] = entry
     joined = _joined_by_register(members, entries, decisions, table)
-    table["supplier"] = table.group.map(joined)
-    by_supplier = _by(table, "supplier")
+    for row in everything:
+        row["supplier"] = joined[row["group"]]
+    by_supplier = _by(everything, "supplier")
     ids = _ids(connection, run_id, by_supplier, entries)
     suppliers, links = [], []
     for lead, rows in by_supplier.items():
         entry = entries.get(lead, register.Entry())
-        name = None if rows.is_private.any() else _name(rows)
+        name = None if _is_private(rows) else _name(rows)
         suppliers.append((ids[lead], name, entry.register, entry.number, run_id))
-        merged = rows.group.nunique() > 1
-        for row in rows.to_dict("records"):
+        merged = len({row["group"] for row in rows}) > 1
+        for row in rows:
             own = entries.get(row["group"], entry)
             others = [
                 {"supplier_id": ids[joined[group]], "probability": likely}
@@ -227,21 +232,33 @@ def _write(
     return _upsert(connection, suppliers, links)
 
 
-def _by(table: pd.DataFrame, column: str) -> dict[int, pd.DataFrame]:
-    return {int(str(key)): rows for key, rows in table.groupby(column)}
+def _by(rows: Rows, column: str) -> dict[Any, Rows]:
+    """Rows by a column's value, in its order; plain lists, as a table for each of many thousands takes minutes."""
+    found: dict[Any, Rows] = defaultdict(list)
+    for row in rows:
+        found[row[column]].append(row)
+    return dict(sorted(found.items()))
 
 
-def _sought(rows: pd.DataFrame) -> register.Sought:
+def _values(rows: Rows, column: str) -> set[str]:
+    return {row[column] for row in rows if isinstance(row[column], str)}
+
+
+def _is_private(rows: Rows) -> bool:
+    return any(row["is_private"] for row in rows)
+
+
+def _sought(rows: Rows) -> register.Sought:
     return register.Sought(
-        frozenset((one.core, one.form, one.qualifier) for found in rows.names for one in found),
-        frozenset(rows.postcode.dropna()),
-        frozenset(rows.company_number.dropna()),
-        frozenset(rows.charity_number.dropna()),
+        frozenset((one.core, one.form, one.qualifier) for row in rows for one in row["names"]),
+        frozenset(_values(rows, "postcode")),
+        frozenset(_values(rows, "company_number")),
+        frozenset(_values(rows, "charity_number")),
     )
 
 
 def _joined_by_register(
-    members: dict[int, pd.DataFrame], entries: dict[int, register.Entry], decisions: Decision, table: pd.DataFrame
+    members: dict[int, Rows], entries: dict[int, register.Entry], decisions: Decision, table: pd.DataFrame
 ) -> dict[int, int]:
     """Each group's first group of the same register entry, itself where there is none it may join."""
     lead: dict[int, int] = {}
@@ -250,13 +267,15 @@ def _joined_by_register(
     apart = decisions.groups_apart(table)
     for group, rows in members.items():
         entry = entries.get(group)
-        ids[group] = {kind: set(rows[kind].dropna()) for kind in IDENTIFIERS}
+        ids[group] = {kind: _values(rows, kind) for kind in IDENTIFIERS}
         lead[group] = group
         if not entry or not entry.register or not entry.number or (entry.probability or 0) < _REGISTER_MERGES:
             continue
         key = (entry.register, entry.number)
         for other in of_entry[key]:
-            kept_apart = any(frozenset((group, one)) in apart for one, of in lead.items() if of == other)
+            kept_apart = bool(apart) and any(
+                frozenset((group, one)) in apart for one, of in lead.items() if of == other
+            )
             if not kept_apart and not contradict(ids[group], ids[other]):
                 lead[group] = other
                 for kind in IDENTIFIERS:
@@ -270,7 +289,7 @@ def _joined_by_register(
 def _ids(
     connection: psycopg.Connection,
     run_id: int,
-    by_supplier: dict[int, pd.DataFrame],
+    by_supplier: dict[int, Rows],
     entries: dict[int, register.Entry],
 ) -> dict[int, str]:
     """The id of each supplier: one its records had before, the oldest of them, else one of its own making.
@@ -288,12 +307,9 @@ def _ids(
         )
     }
     claims = sorted(
-        (
-            (seen.get(str(held), run_id), -len(of), int(of.index[0]), str(held), lead)
-            for lead, rows in by_supplier.items()
-            for held, of in rows.dropna(subset=["held"]).groupby("held")
-        ),
-        key=lambda claim: claim[:4],
+        (seen.get(held, run_id), -len(of), of[0]["place"], held, lead)
+        for lead, rows in by_supplier.items()
+        for held, of in _by([row for row in rows if isinstance(row["held"], str)], "held").items()
     )
     # Most of an id's records first, so that a split leaves it with the larger part.
     best: dict[str, tuple[int, int, int]] = {}
@@ -315,7 +331,7 @@ def _ids(
             ids[lead] = standing
             continue
         wanted = [f"{entry.register}:{entry.number}"] if entry.register else []
-        wanted.append(f"record:{rows.supplier_record_id.iloc[0]}")
+        wanted.append(f"record:{rows[0]['supplier_record_id']}")
         made = next((one for one in (str(uuid.uuid5(_NAMESPACE, text)) for text in wanted) if one not in taken), None)
         ids[lead] = made or str(uuid.uuid5(_NAMESPACE, f"{run_id}:{wanted[-1]}"))
         taken.add(ids[lead])
@@ -333,10 +349,10 @@ def _ids(
     return ids
 
 
-def _name(rows: pd.DataFrame) -> str | None:
+def _name(rows: Rows) -> str | None:
     """The name most records write; among equals the longest, which was cut least."""
-    counts = rows.supplier_name.dropna().value_counts()
-    return max(counts.index, key=lambda name: (counts[name], len(name), name)) if len(counts) else None
+    counts = Counter(row["supplier_name"] for row in rows if isinstance(row["supplier_name"], str))
+    return max(counts, key=lambda name: (counts[name], len(name), name)) if counts else None
 
 
 def _upsert(connection: psycopg.Connection, suppliers: list[tuple[Any, ...]], links: list[tuple[Any, ...]]) -> int:
