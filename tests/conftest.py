@@ -14,7 +14,7 @@ from psycopg import sql
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
-# The same examples on every run, so that a failure is of the change that brought it. HYPOTHESIS_PROFILE=search looks on.
+# The same examples on every run: a failure is of the change that brought it. HYPOTHESIS_PROFILE=search looks on.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.register_profile("search", derandomize=False)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
