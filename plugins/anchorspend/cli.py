@@ -238,7 +238,7 @@ def _check_data(
     if (institution_id is None) == (contract_file is None):
         raise UserError("say under which contract to read it: --institution ID, or --contract FILE.yml")
     if contract_file:
-        institution = rehearse.load_contract(contract_file)
+        institution = contract.load_institution(contract_file, any_name=True)
     else:
         known = contract.load_institutions()
         if institution_id not in known:

@@ -4,8 +4,6 @@ The file is read by the reader a load uses, under the contract a load would choo
 the limit of the quarantine, the control total, the total in the file itself.
 """
 
-import re
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,13 +14,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import yaml
 from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
 from anchorspend import control, land
-from anchorspend.contract import Feed, Institution, SidecarTotal, Terms, load_institution
+from anchorspend.contract import Feed, Institution, SidecarTotal, Terms
 from anchorspend.control import Stated
 from anchorspend.errors import UserError
 from anchorspend.read import Held, Part, Reading, read
@@ -124,24 +121,6 @@ class Rehearsal:
 
 def _iso(day: date | None) -> str | None:
     return day.isoformat() if day else None
-
-
-def load_contract(path: Path) -> Institution:
-    """An institution file that may be called anything, as a draft is. Raises `UserError` as `load_institution` does."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return load_institution(path)  # which says what is wrong
-    named = content.get("id") if isinstance(content, dict) else None
-    if not isinstance(named, str) or not re.fullmatch("[a-z][a-z0-9_]*", named) or named == path.stem:
-        return load_institution(path)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / f"{named}.yml"
-        copy.write_bytes(path.read_bytes())
-        try:
-            return load_institution(copy)
-        except UserError as problem:
-            raise UserError(str(problem).replace(str(copy), str(path))) from None
 
 
 def rehearse(path: Path, institution: Institution, feed_id: str, name: str | None = None) -> Rehearsal:

@@ -59,8 +59,11 @@ def _plain(error: Mapping[str, Any]) -> str:
     return f"{place or 'file'}: {error['msg'].removeprefix('Value error, ')}{shown}"
 
 
-def load_institution(path: Path) -> Institution:
-    """One institution file. Raises `UserError` naming file, key and fix for everything wrong in it."""
+def load_institution(path: Path, *, any_name: bool = False) -> Institution:
+    """One institution file; with `any_name` it may be called otherwise than its id, as a draft is.
+
+    Raises `UserError` naming file, key and fix for everything wrong in it.
+    """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoTwiceLoader)  # noqa: S506  # a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
@@ -73,7 +76,7 @@ def load_institution(path: Path) -> Institution:
         institution = Institution.model_validate(content)
     except ValidationError as problem:
         raise UserError("\n".join(f"{path}: {_plain(error)}" for error in problem.errors())) from None
-    if institution.id != path.stem:
+    if institution.id != path.stem and not any_name:
         raise UserError(f"{path}: id: must be the file's name, {path.stem!r} (given: {institution.id!r})")
     return institution
 
