@@ -70,8 +70,8 @@ FAULTS = {
         " where institution_id = 'alpha_council' and period_label = '2017-04'",
     ),
     ("dim_supplier", "no payee with a personal title is named, and no private person has a postcode"): Fault(
-        "update candidate.dim_supplier set supplier_name = 'Mrs Planted' where supplier_name = 'Luton Paper Ltd';"
-        "update candidate.dim_supplier set record_name = 'DR. PLANTED' where supplier_name = 'Bedford Bolts Ltd';"
+        "update candidate.dim_supplier set supplier_name = 'Mrs Planted' where supplier_ref = 'A4';"
+        "update candidate.dim_supplier set record_name = 'DR. PLANTED' where supplier_ref = 'A5';"
         "update candidate.dim_supplier set supplier_postcode = 'LU62ZZ' where is_individual",
         "select supplier_record_id from candidate.dim_supplier"
         " where is_individual or supplier_name = 'Mrs Planted' or record_name = 'DR. PLANTED'",
