@@ -152,7 +152,7 @@ def test_the_resolution_is_measured_on_what_is_known(run: Run, database: psycopg
     assert evaluate.learn_truth(truth) == 4
     found = json.loads(run("evaluate-resolution", "--json").out)
     assert (found["precision"], found["recall"], found["records"]) == (0.5, 1.0, 4)
-    # Manchester Machines: £2,000.30 of one supplier and £150.00 of another in one group. Both versions of May are loaded.
+    # Manchester Machines: £2,000.30 of one supplier and £150.00 of another in one group. May is loaded in two versions.
     known = Decimal("1000.10") + 100 + 250 + 50 + Decimal("2000.30") + 150
     assert found["pound_error"] == pytest.approx(float(150 / known), abs=1e-5)
     assert "equal normalised names" in run("evaluate-resolution").out

@@ -66,7 +66,8 @@ def evaluate(truth: Path, *, known_numbers: bool = False) -> Evaluation:
 def standing() -> Evaluation:
     """Measure the links as they stand in the warehouse, on the records whose true supplier is known.
 
-    Pounds are those of every loaded line, superseded ones too. Raises `UserError` where none is: only the sample county comes with its truth.
+    Pounds are those of every loaded line, superseded ones too. Raises `UserError` where no supplier is known: only the
+    sample county comes with its truth.
     """
     with warehouse.connect() as connection:
         records = read_records(connection)
