@@ -54,7 +54,13 @@ _BODY_TYPES = {
     "pension": "pension_fund",
     "revenue": "department",
 }
-_INSTITUTION_TYPES = {"council": "council", "police": "police", "fire": "fire", "nhs": "nhs", "university": "university"}
+_INSTITUTION_TYPES = {
+    "council": "council",
+    "police": "police",
+    "fire": "fire",
+    "nhs": "nhs",
+    "university": "university",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,9 +363,7 @@ def _is_voluntary(one: Supplier, form: str, excluded: str) -> bool:
     return form == "limited_by_guarantee" and one.sector == "company" and one.category[:2] in {"32", "40", "20"}
 
 
-def _registered(
-    rng: np.random.Generator, one: Supplier, agents: list[str], geography: Geography, chance: float
-) -> str:
+def _registered(rng: np.random.Generator, one: Supplier, agents: list[str], geography: Geography, chance: float) -> str:
     """The registered office: mostly where it trades, else at an agent's or an accountant's."""
     if chance < _AT_AGENT:
         return names.pick(rng, agents)

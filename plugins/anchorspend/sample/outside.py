@@ -193,9 +193,7 @@ class Outside:
         number = str(charity["charity_company_registration_number"]).zfill(8)
         if number.startswith("CE"):
             form, category, made_up = "charitable_incorporated_organisation", "NO ACCOUNTS FILED", None
-            row = _company_row(
-                number, str(charity["charity_name"]), str(charity["charity_contact_postcode"]), form, ""
-            )
+            row = _company_row(number, str(charity["charity_name"]), str(charity["charity_contact_postcode"]), form, "")
             return row | {"Accounts.AccountCategory": category}
         form, category, made_up = "limited_by_guarantee", "TOTAL EXEMPTION FULL", _year_end(self._as_of)
         sic = "88990 - Other social work activities without accommodation n.e.c."
@@ -298,7 +296,8 @@ class Outside:
             for number in range(1, 1 + int(rng.integers(1, 3)) if rng.random() < 0.05 else 1):
                 name = f"{names.root(rng)} {names.pick(rng, ('Memorial Fund', 'Almshouses', 'Sports Ground'))}"
                 linked.append(
-                    row | {"linked_charity_number": number, "charity_name": name.upper(), "latest_income": ""}
+                    row
+                    | {"linked_charity_number": number, "charity_name": name.upper(), "latest_income": ""}
                     | {"latest_expenditure": "", "charity_company_registration_number": "", "charity_is_cio": "False"}
                 )
         rows += linked
@@ -401,7 +400,20 @@ class Outside:
             ended = (since + timedelta(900)).strftime(_DAY) if status == "Deregistered" else ""
             address = f"{1 + len(name) % 70} {_STREETS[len(name) % len(_STREETS)]}, Sampleton, {postcode}"
             act = "Co-operative and Community Benefit Societies Act 2014"
-            row = [number[:-1], number[-1], number, name, kind, address, since.strftime(_DAY), ended, act, "", "", status]
+            row = [
+                number[:-1],
+                number[-1],
+                number,
+                name,
+                kind,
+                address,
+                since.strftime(_DAY),
+                ended,
+                act,
+                "",
+                "",
+                status,
+            ]
             rows.append(row)
         rows.sort(key=lambda row: int(str(row[0])))
         write_rows(path, [_MUTUAL_HEADER, *rows])
@@ -444,7 +456,9 @@ class Outside:
                 numbers = (entity.company_number, supplier.charity_number)
                 for name in (supplier.legal_name, *supplier.trading_names):
                     told = (supplier.postcode, sources.get(kind, "GOV.UK"))
-                    rows.append([entity.public_body_id, name, kind, _code(kind, entity.public_body_id), *numbers, *told])
+                    rows.append(
+                        [entity.public_body_id, name, kind, _code(kind, entity.public_body_id), *numbers, *told]
+                    )
         taken = {str(row[1]).casefold() for row in rows}
         kinds = {
             "Parish Council": "parish_council",
