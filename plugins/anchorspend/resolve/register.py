@@ -125,7 +125,7 @@ def find(connection: psycopg.Connection, sought: dict[int, Sought]) -> dict[int,
     candidates = _candidates(connection, left)
     if candidates.empty:
         return found
-    exact = candidates[candidates.is_exact]
+    exact = candidates[candidates.is_exact.astype(bool)]
     matched: dict[int, list[dict[Any, Any]]] = defaultdict(list)
     for row in exact.to_dict("records"):
         matched[row["key"]].append(row)
@@ -199,7 +199,8 @@ def _candidates(connection: psycopg.Connection, sought: dict[int, Sought]) -> pd
         *("key", "is_exact", "register", "register_number", "name", "core", "form", "qualifier", "postcode"),
         *("is_current", "entity"),
     ]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns).astype(object)
+    return table.where(table.notna(), None)  # an entry without a postcode has None, as a record has
 
 
 def by_name(one: Sought, rows: Sequence[dict[Any, Any]]) -> Entry:

@@ -137,7 +137,7 @@ class Outside:
     # Companies House
 
     def _write_companies(self, path: Path) -> int:
-        rows = {}
+        rows: dict[str, _Row] = {}
         for supplier, entity in self._known:
             if entity.company_number:
                 rows.setdefault(entity.company_number, self._company(entity, _sic(supplier.category)))
@@ -399,22 +399,9 @@ class Outside:
             since = date(1900, 1, 1) + timedelta(int(rng.integers(0, 41_000)))
             ended = (since + timedelta(900)).strftime(_DAY) if status == "Deregistered" else ""
             address = f"{1 + len(name) % 70} {_STREETS[len(name) % len(_STREETS)]}, Sampleton, {postcode}"
+            told = [name, kind, address, since.strftime(_DAY), ended]
             act = "Co-operative and Community Benefit Societies Act 2014"
-            row = [
-                number[:-1],
-                number[-1],
-                number,
-                name,
-                kind,
-                address,
-                since.strftime(_DAY),
-                ended,
-                act,
-                "",
-                "",
-                status,
-            ]
-            rows.append(row)
+            rows.append([number[:-1], number[-1], number, *told, act, "", "", status])
         rows.sort(key=lambda row: int(str(row[0])))
         write_rows(path, [_MUTUAL_HEADER, *rows])
         return len(rows)
@@ -454,11 +441,9 @@ class Outside:
             if entity.public_body_id:
                 kind = entity.public_body_type
                 numbers = (entity.company_number, supplier.charity_number)
-                for name in (supplier.legal_name, *supplier.trading_names):
-                    told = (supplier.postcode, sources.get(kind, "GOV.UK"))
-                    rows.append(
-                        [entity.public_body_id, name, kind, _code(kind, entity.public_body_id), *numbers, *told]
-                    )
+                body_id, told = entity.public_body_id, (supplier.postcode, sources.get(kind, "GOV.UK"))
+                every = (supplier.legal_name, *supplier.trading_names)
+                rows += [[body_id, name, kind, _code(kind, body_id), *numbers, *told] for name in every]
         taken = {str(row[1]).casefold() for row in rows}
         kinds = {
             "Parish Council": "parish_council",
@@ -507,7 +492,7 @@ class Outside:
         rng = self._rngs["group_parents"]
         shares = ("ownership-of-shares-75-to-100-percent", "ownership-of-shares-50-to-75-percent")
         day = self._as_of.strftime(_DAY)
-        rows = {}
+        rows: dict[str, list[str]] = {}
         for _, entity in self._known:
             if entity.parent_name:
                 share = shares[int(rng.random() < 0.15)]
