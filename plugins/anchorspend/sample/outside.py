@@ -40,7 +40,7 @@ _FORMS = {
     "charitable_incorporated_organisation": "Charitable Incorporated Organisation",
 }
 _PREVIOUS = 10
-_COMPANY_HEADER = [
+COMPANY_HEADER = [
     *("CompanyName", " CompanyNumber", "RegAddress.CareOf", "RegAddress.POBox", "RegAddress.AddressLine1"),
     *(" RegAddress.AddressLine2", "RegAddress.PostTown", "RegAddress.County", "RegAddress.Country"),
     *("RegAddress.PostCode", "CompanyCategory", "CompanyStatus", "CountryOfOrigin", "DissolutionDate"),
@@ -154,9 +154,9 @@ class Outside:
         # In the order of names, as Companies House has them.
         ordered = sorted(rows.values(), key=lambda row: (str(row["CompanyName"]), str(row[" CompanyNumber"])))
         text = io.StringIO(newline="")
-        text.write(",".join(_COMPANY_HEADER) + "\n")
+        text.write(",".join(COMPANY_HEADER) + "\n")
         writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerows([row.get(name, "") for name in _COMPANY_HEADER] for row in ordered)
+        writer.writerows([row.get(name, "") for name in COMPANY_HEADER] for row in ordered)
         path.write_bytes(text.getvalue().encode())
         return len(rows)
 
