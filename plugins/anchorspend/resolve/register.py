@@ -19,6 +19,7 @@ REGISTERS = ("public_body", "company", "charity", "mutual")
 """Where one body stands in several registers, the first of these names it."""
 
 _CHUNK = 50_000
+_BREAKS = str.maketrans("\t\n\r", "   ")
 _SOURCES = {
     "company": """
         select c.batch_id, company_number, name, postcode, company_number, nth = 0
@@ -131,7 +132,7 @@ def _copy_text(connection: psycopg.Connection, text: str) -> None:
 
 
 def _copied(value: object) -> str:
-    return "\\N" if value is None else str(value).replace("\\", "\\\\").replace("\t", " ").replace("\n", " ")
+    return "\\N" if value is None else str(value).replace("\\", "\\\\").translate(_BREAKS)
 
 
 def find(connection: psycopg.Connection, sought: dict[int, Sought]) -> dict[int, Entry]:
