@@ -1,12 +1,8 @@
 """Which registered company, charity, mutual or public body a supplier is: by number, exact name, else the model."""
 
-import os
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import pandas as pd
@@ -90,24 +86,12 @@ def refresh(connection: psycopg.Connection) -> None:
 
 
 def _copy_names(connection: psycopg.Connection, register: str) -> None:
-    """Copy the comparable names of a register; of a large one, on every processor."""
-    with ExitStack() as opened:
-        source = opened.enter_context(connection.cursor(name="names_of_register"))
+    copied = b"copy reference.register_name from stdin (format text)"
+    with connection.cursor(name="names_of_register") as source, connection.cursor() as target:
         source.execute(_SOURCES[register].encode())
-        pool: ProcessPoolExecutor | None = None
-        waiting: deque[Future[str]] = deque()
         while rows := source.fetchmany(_CHUNK):
-            if pool is None and len(rows) < _CHUNK:
-                _copy_text(connection, _comparable(register, rows))
-                continue
-            if pool is None:
-                # Not forked: the connection belongs to this process.
-                pool = opened.enter_context(ProcessPoolExecutor(mp_context=get_context("spawn")))
-            waiting.append(pool.submit(_comparable, register, rows))
-            if len(waiting) > (os.cpu_count() or 1):
-                _copy_text(connection, waiting.popleft().result())
-        for one in waiting:
-            _copy_text(connection, one.result())
+            with target.copy(copied) as copy:
+                copy.write(_comparable(register, rows))
 
 
 def _comparable(register: str, rows: Sequence[tuple[Any, ...]]) -> str:
@@ -123,12 +107,6 @@ def _comparable(register: str, rows: Sequence[tuple[Any, ...]]) -> str:
             )
             lines.append("\t".join(map(_copied, values)) + "\n")
     return "".join(lines)
-
-
-def _copy_text(connection: psycopg.Connection, text: str) -> None:
-    copied = b"copy reference.register_name from stdin (format text)"
-    with connection.cursor() as target, target.copy(copied) as copy:
-        copy.write(text)
 
 
 def _copied(value: object) -> str:
