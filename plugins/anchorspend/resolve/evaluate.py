@@ -73,11 +73,13 @@ def standing() -> Evaluation:
         records = read_records(connection)
         rows = connection.execute(
             """
-            select known.supplier_record_id::text, true_supplier_id, supplier_id,
-                coalesce((select sum(abs(amount)) from warehouse.fct_spend as line
-                    where line.supplier_record_id = known.supplier_record_id), 0)::float
+            select known.supplier_record_id::text, true_supplier_id, supplier_id, coalesce(paid.pounds, 0)::float
             from reference.known_supplier as known
             inner join reference.supplier_link as link on link.supplier_record_id = known.supplier_record_id::text
+            left join (
+                select supplier_record_id, sum(abs(amount)) as pounds from warehouse.fct_spend
+                group by supplier_record_id
+            ) as paid on paid.supplier_record_id = known.supplier_record_id
             """
         ).fetchall()
     if not rows:
