@@ -1,4 +1,4 @@
-"""From what is loaded to what is published: build → audit → publish, whenever a batch or a register arrived.
+"""From what is loaded to what is published: resolve → build → audit → publish, whenever a batch or a register arrived.
 
 A burst of feeds makes one release: the first run waits until nothing has arrived for a while, and the runs that queued
 up behind it find nothing new and stop. A failed check leaves the last good release standing. Every dbt model is a task,
@@ -31,7 +31,7 @@ PROJECT.manifest_path = model.manifest()
 
 
 @dag(
-    dag_display_name="Release: build, audit, publish",
+    dag_display_name="Release: resolve, build, audit, publish",
     doc_md=__doc__,
     schedule=BATCHES | REGISTERS,
     start_date=datetime(2019, 8, 1),
@@ -60,6 +60,14 @@ def release() -> None:
 
         steps.register()
         return publish.open_release()
+
+    @task(task_id="resolve")
+    @plainly
+    def resolve_suppliers() -> None:
+        """Decide which supplier each supplier record is; batches loaded after this wait for the next release."""
+        from anchorspend.resolve import resolve
+
+        print(resolve(progress=print))
 
     build = DbtTaskGroup(
         group_id="build",
@@ -107,8 +115,9 @@ def release() -> None:
     opened = open_release()
     warnings = audit(opened)
     published = publish(opened, warnings)
-    wait_until_quiet() >> opened >> build >> warnings
-    [build, warnings, published] >> keep_the_last_release(opened)
+    resolved = resolve_suppliers()
+    wait_until_quiet() >> opened >> resolved >> build >> warnings
+    [resolved, build, warnings, published] >> keep_the_last_release(opened)
 
 
 def _run_id() -> Any:

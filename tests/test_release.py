@@ -329,8 +329,16 @@ def test_a_line_that_could_not_be_read_is_counted_in_its_batch_and_month(databas
     assert month == [(6, 4, 1, Decimal("10.00"))]
 
 
-def test_the_same_number_in_two_books_is_two_suppliers(database: psycopg.Connection) -> None:
-    assert one(database, "select count(distinct supplier_id) from marts.dim_supplier where supplier_ref = 'A1'") == 2
+def test_a_supplier_of_two_books_is_one_by_name_and_place_and_never_by_a_book_s_own_number(
+    database: psycopg.Connection,
+) -> None:
+    suppliers = "select count(distinct supplier_id), count(*) from marts.dim_supplier where {} = '{}'"
+    for column, value, expected in (
+        ("supplier_ref", "A2", (2, 2)),
+        ("record_name", "Luton Paper Ltd", (1, 2)),
+        ("record_name", "Manchester Machines Ltd", (1, 2)),
+    ):
+        assert database.execute(suppliers.format(column, value)).fetchone() == expected
 
 
 def test_a_superseding_file_changes_the_figures(county: County, database: psycopg.Connection) -> None:

@@ -1,5 +1,6 @@
 """Names that people judged, linked to registers built from their judgement."""
 
+import uuid
 from pathlib import Path
 
 import pandas as pd
@@ -40,12 +41,17 @@ def test_judged_names_find_their_register_numbers(connection: psycopg.Connection
     names = judged.drop_duplicates("supplier").reset_index(drop=True)
     store(
         connection,
-        few(*({"supplier_record_id": str(i), "supplier_name": name} for i, name in enumerate(names.supplier))),
+        few(
+            *(
+                {"supplier_record_id": str(uuid.UUID(int=i)), "supplier_name": name}
+                for i, name in enumerate(names.supplier)
+            )
+        ),
     )
     resolve.resolve()
     found = connection.execute("select supplier_record_id, register_number from reference.supplier_link").fetchall()
     right = {
-        str(i): frozenset({company, charity} - {"-1"})
+        str(uuid.UUID(int=i)): frozenset({company, charity} - {"-1"})
         for i, (company, charity) in enumerate(zip(names.companynumber, names.charityregno, strict=True))
     }
     precision, recall = evaluate.against_numbers(found, right)

@@ -1,5 +1,7 @@
 """Resolution in the warehouse: what a run writes, keeps and changes, on a small sample county."""
 
+import uuid
+
 import pandas as pd
 import psycopg
 import pytest
@@ -8,7 +10,7 @@ from anchorspend.errors import UserError
 from anchorspend.resolve import evaluate
 from anchorspend.resolve.profiles import RECORD
 
-COLUMNS = [*RECORD, "batch_id"]
+ONE, TWO, THREE, FOUR = (str(uuid.UUID(int=number)) for number in range(1, 5))
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +25,7 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 def store(connection: psycopg.Connection, records: pd.DataFrame) -> None:
     """Write records as `raw.supplier_record` holds them."""
-    connection.execute(
-        """
-        create table if not exists raw.supplier_record (supplier_record_id text primary key, institution_id text,
-            supplier_ref text, supplier_name text, supplier_postcode text, company_number text, charity_number text,
-            vat_number text, batch_id bigint default 1)
-        """
-    )
+    connection.execute("alter table raw.supplier_record alter batch_id set default 1")
     with (
         connection.cursor() as cursor,
         cursor.copy(f"copy raw.supplier_record ({', '.join(RECORD)}) from stdin") as copy,
@@ -58,9 +54,8 @@ def everything(connection: psycopg.Connection) -> list[list[tuple[object, ...]]]
     ]
 
 
-def test_without_supplier_records_it_says_what_to_run(warehouse_url: str) -> None:
-    with pytest.raises(UserError, match="no supplier records"):
-        resolve.resolve()
+def test_without_supplier_records_there_is_nothing_to_resolve(warehouse_url: str) -> None:
+    assert resolve.resolve().run_id is None
 
 
 def test_a_county_is_linked_and_a_second_run_changes_nothing(
@@ -104,17 +99,17 @@ def test_numbers_join_and_forbid(connection: psycopg.Connection) -> None:
     store(
         connection,
         few(
-            {"supplier_record_id": "1", "supplier_name": "Alder Works Ltd", "company_number": "7654321"},
-            {"supplier_record_id": "2", "institution_id": "b", "supplier_name": "Beech", "company_number": "07654321"},
+            {"supplier_record_id": ONE, "supplier_name": "Alder Works Ltd", "company_number": "7654321"},
+            {"supplier_record_id": TWO, "institution_id": "b", "supplier_name": "Beech", "company_number": "07654321"},
             {
-                "supplier_record_id": "3",
+                "supplier_record_id": THREE,
                 "institution_id": "b",
                 "supplier_name": "Cedar Ltd",
                 "supplier_postcode": "LU1 2BQ",
                 "company_number": "2222333",
             },
             {
-                "supplier_record_id": "4",
+                "supplier_record_id": FOUR,
                 "supplier_name": "Cedar Ltd",
                 "supplier_postcode": "LU1 2BQ",
                 "company_number": "SC123456",
@@ -123,13 +118,13 @@ def test_numbers_join_and_forbid(connection: psycopg.Connection) -> None:
     )
     resolve.resolve()
     found = suppliers(connection)
-    assert found["1"] == found["2"]
-    assert found["3"] != found["4"]
+    assert found[ONE] == found[TWO]
+    assert found[THREE] != found[FOUR]
     assert rules(connection) == {
-        "1": "company_number",
-        "2": "company_number",
-        "3": "own_record",
-        "4": "own_record",
+        ONE: "company_number",
+        TWO: "company_number",
+        THREE: "own_record",
+        FOUR: "own_record",
     }
 
 
@@ -137,11 +132,11 @@ def test_a_decision_wins_and_can_be_undone(connection: psycopg.Connection) -> No
     store(
         connection,
         few(
-            {"supplier_record_id": "1", "supplier_name": "Alder Works Ltd", "company_number": "98765430"},
-            {"supplier_record_id": "2", "institution_id": "b", "supplier_name": "Beech", "company_number": "07654321"},
-            {"supplier_record_id": "3", "supplier_name": "Cedar Ltd", "supplier_postcode": "LU1 2BQ"},
+            {"supplier_record_id": ONE, "supplier_name": "Alder Works Ltd", "company_number": "98765430"},
+            {"supplier_record_id": TWO, "institution_id": "b", "supplier_name": "Beech", "company_number": "07654321"},
+            {"supplier_record_id": THREE, "supplier_name": "Cedar Ltd", "supplier_postcode": "LU1 2BQ"},
             {
-                "supplier_record_id": "4",
+                "supplier_record_id": FOUR,
                 "institution_id": "b",
                 "supplier_name": "CEDAR LIMITED",
                 "supplier_postcode": "LU12BQ",
@@ -150,24 +145,26 @@ def test_a_decision_wins_and_can_be_undone(connection: psycopg.Connection) -> No
     )
     resolve.resolve()
     start = suppliers(connection)
-    assert start["1"] != start["2"]
-    assert start["3"] == start["4"]
-    same = resolve.decide("same", "1", "2", decided_by="procurement lead", reason="one owner, renumbered")
-    apart = resolve.decide("different", "3", "4", decided_by="procurement lead", reason="two branches of a franchise")
+    assert start[ONE] != start[TWO]
+    assert start[THREE] == start[FOUR]
+    same = resolve.decide("same", ONE, TWO, decided_by="procurement lead", reason="one owner, renumbered")
+    apart = resolve.decide(
+        "different", THREE, FOUR, decided_by="procurement lead", reason="two branches of a franchise"
+    )
     resolve.resolve()
     decided = suppliers(connection)
-    assert decided["1"] == decided["2"] == start["1"]
-    assert decided["3"] != decided["4"]
-    assert rules(connection)["1"] == "decision"
+    assert decided[ONE] == decided[TWO] == start[ONE]
+    assert decided[THREE] != decided[FOUR]
+    assert rules(connection)[ONE] == "decision"
     assert connection.execute("select supplier_id, now_supplier_id from reference.supplier_retired").fetchall() == [
-        (start["2"], start["1"])
+        (start[TWO], start[ONE])
     ]
     resolve.undo(same)
     resolve.undo(apart)
     resolve.resolve()
     after = suppliers(connection)
-    assert after["1"] != after["2"]
-    assert after["3"] == after["4"]
+    assert after[ONE] != after[TWO]
+    assert after[THREE] == after[FOUR]
     assert len(connection.execute("select * from ops.supplier_decision").fetchall()) == 2
     with pytest.raises(UserError, match="no decision"):
         resolve.undo(same)
@@ -186,9 +183,9 @@ def test_a_register_gives_number_and_joins_by_a_previous_name(connection: psycop
     store(
         connection,
         few(
-            {"supplier_record_id": "1", "supplier_name": "Alder Works Ltd"},
-            {"supplier_record_id": "2", "institution_id": "b", "supplier_name": "New Alder Works"},
-            {"supplier_record_id": "3", "supplier_name": "Twin Oaks"},
+            {"supplier_record_id": ONE, "supplier_name": "Alder Works Ltd"},
+            {"supplier_record_id": TWO, "institution_id": "b", "supplier_name": "New Alder Works"},
+            {"supplier_record_id": THREE, "supplier_name": "Twin Oaks"},
         ),
     )
     resolve.resolve()
@@ -198,13 +195,14 @@ def test_a_register_gives_number_and_joins_by_a_previous_name(connection: psycop
             "select supplier_record_id, supplier_id, rule, register, register_number from reference.supplier_link"
         ).fetchall()
     }
-    assert found["1"] == found["2"]
-    assert found["1"][1:] == ("register_name", "company", "01234567")
-    assert found["3"][2] is None
-    resolve.decide("register", "3", register="company", number="02234567", decided_by="clerk", reason="invoice")
+    assert found[ONE] == found[TWO]
+    assert found[ONE][1:] == ("register_name", "company", "01234567")
+    assert found[THREE][2] is None
+    resolve.decide("register", THREE, register="company", number="02234567", decided_by="clerk", reason="invoice")
     resolve.resolve()
     given = connection.execute(
-        "select register_number, register_probability from reference.supplier_link where supplier_record_id = '3'"
+        "select register_number, register_probability from reference.supplier_link where supplier_record_id = %s",
+        [THREE],
     ).fetchone()
     assert given == ("02234567", 1)
 
@@ -213,13 +211,13 @@ def test_what_is_between_two_suppliers_stays_alone_and_is_put_to_a_person(connec
     store(
         connection,
         few(
-            {"supplier_record_id": "1", "supplier_name": "Twin Oaks Ltd", "supplier_postcode": "LU1 2BQ"},
-            {"supplier_record_id": "2", "supplier_name": "Twin Oaks Ltd", "supplier_postcode": "NR1 1AA"},
-            {"supplier_record_id": "3", "institution_id": "b", "supplier_name": "Twin Oaks Ltd"},
+            {"supplier_record_id": ONE, "supplier_name": "Twin Oaks Ltd", "supplier_postcode": "LU1 2BQ"},
+            {"supplier_record_id": TWO, "supplier_name": "Twin Oaks Ltd", "supplier_postcode": "NR1 1AA"},
+            {"supplier_record_id": THREE, "institution_id": "b", "supplier_name": "Twin Oaks Ltd"},
         ),
     )
     resolve.resolve()
     found = suppliers(connection)
     assert len(set(found.values())) == 3
     asked = resolve.review()
-    assert "3" in {one.supplier_record_id for one in asked}
+    assert THREE in {one.supplier_record_id for one in asked}

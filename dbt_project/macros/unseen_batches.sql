@@ -1,9 +1,7 @@
 {#- The condition that keeps a warehouse model to batches whose lines it does not hold yet, so that a release costs what is
-    new. The ids are written into the statement as a list: the planner then reads only those block ranges of raw. A model
-    outside schema `warehouse` goes by the lines that `warehouse.fct_spend` holds, and is built before it. -#}
+    new. The ids are written into the statement as a list: the planner then reads only those block ranges of raw. -#}
 {% macro unseen_batches(column) -%}
-    {%- set holder = this.identifier if this.schema == 'warehouse' else 'fct_spend' -%}
-    {%- set held = adapter.get_relation(database=target.database, schema='warehouse', identifier=holder) -%}
+    {%- set held = adapter.get_relation(database=target.database, schema='warehouse', identifier=this.identifier) -%}
     {%- if execute and held -%}
         {%- set query -%}
             select batch.batch_id from {{ ref('stg_ops__batch') }} as batch

@@ -53,7 +53,7 @@ def open_release() -> int | None:
     """Begin a release, with an empty `candidate`; its id, or None when nothing changed since the published one.
 
     What counts as a change: the batches that count, a register's version, the facts of an institution and
-    its feeds, the dbt project.
+    its feeds, a decision about suppliers, the dbt project.
     A release left unfinished is closed as failed. Raises `UserError` when no batch is loaded at all.
     """
     with warehouse.connect() as connection:
@@ -235,6 +235,7 @@ def _inputs(connection: psycopg.Connection) -> str:
         "select register_id, version from reference.register order by register_id",
         "select * from ops.institution order by institution_id",
         "select * from ops.feed order by institution_id, feed_id",
+        "select decision_id, undone_at from ops.supplier_decision order by decision_id",
     ):
         digest.update(repr(connection.execute(query.encode()).fetchall()).encode())
     for path in sorted(_sources(settings.dbt_project())):

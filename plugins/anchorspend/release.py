@@ -1,8 +1,11 @@
-"""Release: build, audit and publish in one process. The road without Airflow; the release DAG takes the same steps."""
+"""Release: resolve, build, audit and publish in one process.
+
+The road without Airflow; the release DAG takes the same steps.
+"""
 
 from collections.abc import Callable
 
-from anchorspend import audit, contract, model, publish, warehouse
+from anchorspend import audit, contract, model, publish, resolve, warehouse
 from anchorspend.errors import UserError
 
 
@@ -36,6 +39,8 @@ def make(progress: Callable[[str], None] = lambda message: None) -> publish.Publ
     if release_id is None:
         return None
     try:
+        progress(f"release {release_id}: resolving suppliers")
+        progress(str(resolve.resolve()))
         progress(f"release {release_id}: building with dbt")
         model.build()
         progress(f"release {release_id}: auditing")

@@ -57,8 +57,7 @@ select
     dated_on as spend_date,
     date_basis,
     {{ financial_year('dated_on', 'financial_year_start') }} as financial_year,
-    {{ supplier_record_id('institution_id', 'supplier_ref', 'supplier_name', 'supplier_postcode') }}
-        as supplier_record_id,
+    raw.supplier_record_id(institution_id, supplier_ref, supplier_name, supplier_postcode) as supplier_record_id,
     supplier_ref,
     supplier_name,
     supplier_postcode,

@@ -1,6 +1,10 @@
--- One row per batch, with the file it read, what it changed in the batch it replaced, and how many things were noticed
--- in its lines.
+-- One row per batch of an anchor institution, with the file it read, what it changed in the batch it replaced, and how
+-- many things were noticed in its lines. A batch loaded since the suppliers were resolved waits for the next release.
 with batch as (select * from {{ source('ops', 'batch') }}),
+
+resolved as (select * from {{ source('reference', 'resolved_batch') }}),
+
+institution as (select * from {{ ref('stg_ops__institution') }}),
 
 file as (select * from {{ source('landing', 'file') }}),
 
@@ -51,3 +55,6 @@ from batch
 inner join file on batch.file_id = file.file_id
 left join difference on batch.batch_id = difference.batch_id
 left join finding on batch.batch_id = finding.batch_id
+inner join institution on batch.institution_id = institution.institution_id
+left join resolved on batch.batch_id = resolved.batch_id
+where batch.status <> 'loaded' or resolved.batch_id is not null

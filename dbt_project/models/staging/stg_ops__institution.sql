@@ -1,4 +1,4 @@
--- One row per institution file.
+-- One row per institution file of an anchor institution; who keeps a register of the outside world is none.
 select
     institution_id,
     institution_name,
@@ -9,3 +9,4 @@ select
     active_to,
     array_to_string(predecessors, ' ') as predecessors
 from {{ source('ops', 'institution') }}
+where institution_type <> 'register'

@@ -1,6 +1,6 @@
 -- One row per spend line of every loaded batch; warehouse.fct_spend. Appended batch by batch and never changed: which
 -- batches count, who the supplier is and whether it is local are opinions, kept in the release's dimensions.
--- depends_on: {{ ref('supplier_record') }} {{ ref('stg_ops__batch') }}
+-- depends_on: {{ ref('stg_ops__batch') }}
 {{
     config(
         alias='fct_spend',

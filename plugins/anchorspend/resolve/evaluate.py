@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Hashable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def records_of(truth: Path, *, known_numbers: bool = False) -> pd.DataFrame:
     private = re.compile("|".join(f"(?:{one})".replace("\\m", "\\b").replace("\\M", "\\b") for one in patterns), re.I)
     records = pd.DataFrame(
         {
-            "supplier_record_id": [f"{number:08}" for number in range(len(table))],
+            "supplier_record_id": [str(uuid.UUID(int=number)) for number in range(len(table))],
             "institution_id": table.institution_id,
             "supplier_ref": table.supplier_ref,
             "supplier_name": table["name"],

@@ -1,23 +1,21 @@
 """The stage: reads the supplier records and decisions, links what is new, keeps ids, and writes what changed."""
 
-import hashlib
 import json
 import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 import psycopg
 
-from anchorspend import settings, warehouse
-from anchorspend.errors import UserError
+from anchorspend import warehouse
 from anchorspend.resolve import link, model, register
 from anchorspend.resolve.decisions import Decision, in_force
-from anchorspend.resolve.profiles import IDENTIFIERS, RECORD, contradict
+from anchorspend.resolve.profiles import IDENTIFIERS, contradict
+from anchorspend.resolve.records import collect, read_records
 
 Rows = list[dict[Any, Any]]
 """Records as `link.Linked.table` has them, one dictionary each."""
@@ -48,16 +46,18 @@ class Run:
 
 
 def resolve(*, full: bool = False, progress: Callable[[str], None] = lambda message: None) -> Run:
-    """Decide for every record of `raw.supplier_record` which supplier it is, in one transaction.
+    """Decide for every supplier record of the batches loaded by now which supplier it is, in one transaction.
 
     Only records without a link, those whose fields changed, and what decisions touch are compared, unless `full` is set
-    or another version of a register is loaded. Raises `UserError` where there is no `raw.supplier_record` yet.
+    or another version of a register is loaded.
     """
     started = time.monotonic()
     with warehouse.connect() as connection:
-        set_up(connection)
         connection.execute("select pg_advisory_xact_lock(hashtext('anchorspend.resolve'))")
+        collect(connection)
         records = read_records(connection)
+        if records.empty:
+            return Run(None, 0, 0, 0, 0, time.monotonic() - started)
         known = _links(connection)
         decisions = in_force(connection)
         before = _last(connection)
@@ -69,8 +69,7 @@ def resolve(*, full: bool = False, progress: Callable[[str], None] = lambda mess
         if before is not None and before[2] != digests[2]:
             touched = decisions.touched | set(held[records.supplier_record_id.isin(decisions.touched)].dropna())
             fresh |= records.supplier_record_id.isin(touched) | held.isin(touched)
-        gone = ~known.index.isin(records.supplier_record_id)
-        if not full and not fresh.any() and not gone.any():
+        if not full and not fresh.any():
             count = connection.execute("select count(*) from reference.supplier").fetchone()
             return Run(None, len(records), 0, count[0] if count else 0, 0, time.monotonic() - started)
         if full:
@@ -81,62 +80,8 @@ def resolve(*, full: bool = False, progress: Callable[[str], None] = lambda mess
         progress(f"{len(linked.table):,} records compared, {len(linked.pairs):,} pairs")
         run_id = _open(connection, full, digests)
         changed = _write(connection, run_id, linked, held, decisions)
-        connection.execute(
-            """
-            delete from reference.supplier_link where not exists (
-                select from raw.supplier_record as record
-                where record.supplier_record_id::text = supplier_link.supplier_record_id)
-            """
-        )
         suppliers = _close(connection, run_id, len(records), new, started)
     return Run(run_id, len(records), new, suppliers, changed, time.monotonic() - started)
-
-
-def set_up(connection: psycopg.Connection) -> None:
-    """Create the stage's tables. Safe to run again."""
-    connection.execute(files(__package__).joinpath("schema.sql").read_bytes())
-
-
-def read_records(connection: psycopg.Connection) -> pd.DataFrame:
-    """The supplier records, oldest first: columns of `RECORD`, `is_private` and `record_digest`.
-
-    A column the table does not have yet is None throughout. Postcodes that the loaded list does not know are None.
-    """
-    columns = {
-        name
-        for (name,) in connection.execute(
-            "select column_name from information_schema.columns"
-            " where (table_schema, table_name) = ('raw', 'supplier_record')"
-        )
-    }
-    if not columns:
-        raise UserError("there are no supplier records yet: run the release's dbt models, then resolve")
-    parts = [f"record.{name}::text" if name in columns else "null::text" for name in RECORD]
-    batch = "record.batch_id" if "batch_id" in columns else "0"
-    listed = connection.execute("select exists (select from reference.postcode)").fetchone()
-    if listed and listed[0]:
-        place = "(select postcode.postcode from reference.postcode where postcode.postcode = {})"
-        parts[RECORD.index("supplier_postcode")] = place.format(
-            "upper(regexp_replace(record.supplier_postcode, '[^A-Za-z0-9]', '', 'g'))"
-        )
-    rows = connection.execute(
-        f"""
-        select {", ".join(parts)}, coalesce(record.supplier_name ~* any(%s), false)
-        from raw.supplier_record as record order by {batch}, record.supplier_record_id
-        """.encode(),  # noqa: S608
-        [_private_patterns()],
-    ).fetchall()
-    records = pd.DataFrame(rows, columns=[*RECORD, "is_private"]).astype({"is_private": bool})
-    records[list(RECORD)] = records[list(RECORD)].astype(object).where(records[list(RECORD)].notna(), None)
-    written = records[list(RECORD)].fillna("").agg("\x1f".join, axis=1)
-    records["record_digest"] = [hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in written]
-    return records
-
-
-def _private_patterns() -> list[str]:
-    """The patterns of private persons, which are PostgreSQL's; the release's models judge by the same file."""
-    path = settings.dbt_project() / "seeds" / "individual_pattern.csv"
-    return pd.read_csv(path).pattern.tolist()
 
 
 def _links(connection: psycopg.Connection) -> pd.DataFrame:
