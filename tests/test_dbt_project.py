@@ -19,9 +19,11 @@ FOLDERS = {
     "intermediate": r"int_[a-z]+__[a-z_]+",
     "warehouse": r"(?!stg_|int_|dim_|fct_|kpi_)[a-z_]+",
     # Besides dimensions, facts and KPIs: the published names that are fixed without a prefix.
-    "marts": r"(dim|fct|kpi|joint|feed|line)_[a-z_]+|spend_basis|supplier_local|likely_double_payment|scope_bridge",
+    "marts": r"(dim|fct|kpi|joint|feed|line|location)_[a-z_]+|spend_basis|supplier_loca(l|tion)|likely_double_payment"
+    "|scope_bridge",
 }
 RULES = {"local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"}
+RULES |= {"location_evidence", "location_ring", "location_lookalike", "location_rule", "location_home_country"}
 GENERIC = {"expression_is_true", "not_blank", "relationship_within_institution", "sums_reconcile", "unique_combination"}
 FLOAT = re.compile(r"\b(float[48]?|double|double precision|real)\b", re.IGNORECASE)
 

@@ -11,27 +11,25 @@ with place as (
         postcode_sector
     from {{ ref('int_location__postcode') }}
     where place_id is not null
-),
-
-postcode as (select * from {{ ref('stg_reference__postcode') }})
+)
 
 select
     place.place_id,
     place.precision,
     postcode.*
 from (select distinct place_id, precision, postcode from place where precision = 'postcode') as place
-inner join postcode on place.postcode = postcode.postcode
+inner join {{ ref('stg_reference__postcode') }} as postcode on place.postcode = postcode.postcode
 union all
 select
     place.place_id,
     place.precision,
     postcode.*
 from (select distinct place_id, precision, postcode_district from place where precision = 'district') as place
-inner join postcode on place.postcode_district = postcode.postcode_district
+inner join {{ ref('stg_reference__postcode') }} as postcode on place.postcode_district = postcode.postcode_district
 union all
 select
     place.place_id,
     place.precision,
     postcode.*
 from (select distinct place_id, precision, postcode_sector from place where precision = 'sector') as place
-inner join postcode on place.postcode_sector = postcode.postcode_sector
+inner join {{ ref('stg_reference__postcode') }} as postcode on place.postcode_sector = postcode.postcode_sector

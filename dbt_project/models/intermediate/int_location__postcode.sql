@@ -3,6 +3,7 @@
 -- (seed location_lookalike); `within` is a listed postcode inside a longer text; `outward` and `sector` are the first
 -- part of listed postcodes; `several`: more than one listed postcode fits, so none is taken; `not_listed`.
 -- The ONS list holds terminated postcodes without their end, so one that was closed is `listed` too.
+-- The list is read where it is needed and not named once for all: PostgreSQL would write all of it down.
 -- place_id is the postcode that is meant, or the first part of it, which is all that is known, and an asterisk.
 {{ config(materialized='table') }}
 
@@ -12,14 +13,12 @@ with recursive written as (
     select written from {{ ref('int_location__register') }} where written is not null
 ),
 
-postcode as (select postcode, postcode_district, postcode_sector from {{ ref('stg_reference__postcode') }}),
-
 lookalike as (select * from {{ ref('location_lookalike') }}),
 
 listed as (
     select written.written
     from written
-    inner join postcode on written.written = postcode.postcode
+    inner join {{ ref('stg_reference__postcode') }} as postcode on written.written = postcode.postcode
 ),
 
 unlisted as (
@@ -85,7 +84,7 @@ repaired as (
         case when count(*) = 1 then min(candidate.reading) else 'several' end as reading,
         case when count(*) = 1 then min(candidate.spelled) end as postcode
     from candidate
-    inner join postcode on candidate.spelled = postcode.postcode
+    inner join {{ ref('stg_reference__postcode') }} as postcode on candidate.spelled = postcode.postcode
     group by candidate.written
 ),
 
@@ -93,14 +92,14 @@ repaired as (
 outward as (
     select distinct unlisted.written
     from unlisted
-    inner join postcode on unlisted.written = postcode.postcode_district
+    inner join {{ ref('stg_reference__postcode') }} as postcode on unlisted.written = postcode.postcode_district
     where unlisted.written ~ '^{{ outward_shape() }}$'
 ),
 
 sector as (
     select distinct unlisted.written
     from unlisted
-    inner join postcode on unlisted.written = postcode.postcode_sector
+    inner join {{ ref('stg_reference__postcode') }} as postcode on unlisted.written = postcode.postcode_sector
     where unlisted.written ~ '^{{ outward_shape() }}[0-9]$'
 ),
 
