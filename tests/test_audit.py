@@ -70,8 +70,8 @@ FAULTS = {
         " where institution_id = 'alpha_council' and period_label = '2017-04'",
     ),
     ("dim_supplier", "no payee with a personal title is named, and no private person has a postcode"): Fault(
-        "update candidate.dim_supplier set supplier_name = 'Mrs Planted' where supplier_name = 'Luton Paper Ltd';"
-        "update candidate.dim_supplier set record_name = 'DR. PLANTED' where supplier_name = 'Bedford Bolts Ltd';"
+        "update candidate.dim_supplier set supplier_name = 'Mrs Planted' where supplier_ref = 'A4';"
+        "update candidate.dim_supplier set record_name = 'DR. PLANTED' where supplier_ref = 'A5';"
         "update candidate.dim_supplier set supplier_postcode = 'LU62ZZ' where is_individual",
         "select supplier_record_id from candidate.dim_supplier"
         " where is_individual or supplier_name = 'Mrs Planted' or record_name = 'DR. PLANTED'",
@@ -198,6 +198,23 @@ FAULTS = {
         "delete from candidate.supplier_local where (definition_id, supplier_record_id)"
         f" in (select 'primary', supplier_record_id from ({ALPHA_RECORDS} limit 1) as record)",
         "select 'primary' as definition_id",
+    ),
+    ("resolution_quality", "of the sample's linked pairs at least 99 in 100 are one supplier"): Fault(
+        "insert into candidate.resolution_quality (measured_against, precision, recall)"
+        " values ('sample_truth', 0.98, 0.94)",
+        "select 'sample_truth' as measured_against, 0.98 as precision",
+    ),
+    ("resolution_quality", "of the sample's true pairs at least 95 in 100 are linked"): Fault(
+        "update candidate.resolution_quality set true_pairs = 10 where measured_against = 'sample_truth'",
+        "select 'sample_truth' as measured_against, 0.94 as recall",
+    ),
+    (
+        "resolution_quality",
+        "of the pairs that people decided about at least 90 in 100 that were linked are one supplier",
+    ): Fault(
+        "update candidate.resolution_quality set linked_pairs = 20, precision = 0.89"
+        " where measured_against = 'decisions'",
+        "select 'decisions' as measured_against, 20 as linked_pairs",
     ),
     ("supplier_local", "every definition finds some supplier local and some not"): Fault(
         "update candidate.supplier_local set local_status = 'not_local' where definition_id = 'airport_25_miles';"

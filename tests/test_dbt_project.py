@@ -19,8 +19,10 @@ FOLDERS = {
     "intermediate": r"int_[a-z]+__[a-z_]+",
     "warehouse": r"(?!stg_|int_|dim_|fct_|kpi_)[a-z_]+",
     # Besides dimensions, facts and KPIs: the published names that are fixed without a prefix.
-    "marts": r"(dim|fct|kpi|joint|feed|line|location)_[a-z_]+|spend_basis|supplier_loca(l|tion)|likely_double_payment"
-    "|scope_bridge",
+    "marts": (
+        r"(dim|fct|kpi|joint|feed|line|supplier|location)_[a-z_]+|spend_basis|likely_double_payment|scope_bridge"
+        r"|resolution_quality"
+    ),
 }
 RULES = {"local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"}
 RULES |= {"location_evidence", "location_ring", "location_lookalike", "location_rule", "location_home_country"}
