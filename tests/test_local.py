@@ -125,7 +125,7 @@ def test_an_institution_adds_a_definition_and_a_changed_one_keeps_its_old_versio
         found = dict(
             connection.execute(
                 b"""
-                select definition.definition_id, array_agg(distinct supplier.postcode_district order by 1)
+                select definition.definition_id, array_agg(distinct supplier.postcode_district)
                 from candidate.dim_local_definition as definition
                 inner join candidate.supplier_local as local using (definition_id)
                 inner join candidate.dim_supplier as supplier using (supplier_record_id)
