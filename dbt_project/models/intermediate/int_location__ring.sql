@@ -21,12 +21,23 @@ region as (
     group by ring.position
 ),
 
-place as (select * from {{ ref('int_location__place') }} where authority_code is not null),
+-- No ring turns on a single postcode.
+place as (
+    select distinct
+        place_id,
+        postcode_area,
+        postcode_district,
+        postcode_sector,
+        authority_code
+    from {{ ref('int_location__place') }}
+    where authority_code is not null
+),
 
 fitting as (
     select
         place.place_id,
-        place.postcode,
+        place.postcode_sector,
+        place.authority_code,
         min(ring.position) as position
     from place
     cross join ring
@@ -40,7 +51,7 @@ fitting as (
             when 'region' then place.authority_code = any(region.authority_codes)
             when 'listed' then true
         end
-    group by place.place_id, place.postcode
+    group by place.place_id, place.postcode_sector, place.authority_code
 )
 
 select
