@@ -20,11 +20,12 @@ FOLDERS = {
     "warehouse": r"(?!stg_|int_|dim_|fct_|kpi_)[a-z_]+",
     # Besides dimensions, facts and KPIs: the published names that are fixed without a prefix.
     "marts": (
-        r"(dim|fct|kpi|joint|feed|line|supplier)_[a-z_]+|spend_basis|likely_double_payment|scope_bridge"
+        r"(dim|fct|kpi|joint|feed|line|supplier|location)_[a-z_]+|spend_basis|likely_double_payment|scope_bridge"
         r"|resolution_quality"
     ),
 }
 RULES = {"local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"}
+RULES |= {"location_evidence", "location_ring", "location_lookalike", "location_rule", "location_home_country"}
 GENERIC = {"expression_is_true", "not_blank", "relationship_within_institution", "sums_reconcile", "unique_combination"}
 FLOAT = re.compile(r"\b(float[48]?|double|double precision|real)\b", re.IGNORECASE)
 

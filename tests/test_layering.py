@@ -14,7 +14,8 @@ LAYERS = (
     {"errors", "settings", "kinds"},
     {"contract"},
     {"warehouse", "fetch"},
-    {"resolve", "read", "land", "load", "control", "difference", "reference", "model", "audit", "publish", "show"},
+    {"resolve", "read", "land", "load", "control", "difference", "reference", "model", "audit", "publish", "show"}
+    | {"compare"},
     {"ingest", "release", "sample", "rehearse"},
     {"inspect"},
     {"server"},

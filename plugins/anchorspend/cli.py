@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console, RenderableType
 
-from anchorspend import contract, demo, ingest, model, release, settings, show, warehouse
+from anchorspend import compare, contract, demo, ingest, model, release, settings, show, warehouse
 from anchorspend.errors import UserError
 from anchorspend.kinds import KINDS
 from anchorspend.server import airflow, postgres
@@ -418,6 +418,36 @@ def scorecard(
         typer.echo(json.dumps(scores, default=float))
     else:
         out.print(show.scorecard_table(scores))
+
+
+@app.command(name="compare-definitions")
+def compare_definitions(
+    a: Annotated[str, typer.Argument(help="a definition of local, such as primary")],
+    b: Annotated[str, typer.Argument(help="another, such as secondary")],
+    institution: Annotated[
+        str | None, typer.Option(help="id of an institution; all together when none is named")
+    ] = None,
+    year: Annotated[str | None, typer.Option(help="financial year, such as 2017-18; all when none is named")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="suppliers shown of each pair of statuses")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object; its keys never change meaning")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="the suppliers, comma-separated")] = False,
+) -> None:
+    """Name the suppliers that are local under one definition and not under another, with the pounds between them.
+
+    Keys of --json: a, b, institution, year, local_a, local_b, difference, local_in_b_only, local_in_a_only, moves,
+    suppliers. Shown are the first 20 of each pair of statuses; --json and --csv hold all unless --limit is given.
+    """
+    if as_json and as_csv:
+        raise UserError("--json or --csv, not both")
+    postgres.start()
+    done = compare.compare(a, b, institution, year)
+    if as_json:
+        typer.echo(json.dumps(compare.as_json(done, limit), default=float, ensure_ascii=False, indent=2))
+    elif as_csv:
+        rows = [[row[name] for name in compare.COLUMNS] for row in done.rows(limit)]
+        show.write_csv(compare.COLUMNS, rows, sys.stdout)
+    else:
+        out.print(compare.shown(done, limit), highlight=False)
 
 
 @app.command()

@@ -1,7 +1,10 @@
--- One row per definition of local.
+-- One row per definition of local, and one per version of it that is not in force, as `strategy@1`.
 select
     definition_id,
     version,
+    series_id,
+    is_in_force,
+    owner_institution_id,
     definition_name,
     rule,
     arguments,
@@ -10,4 +13,4 @@ select
     valid_to,
     source,
     note
-from {{ ref('local_definition') }}
+from {{ ref('int_local__definition') }}

@@ -22,9 +22,12 @@ select
     record.is_individual,
     record.individual_pattern_id,
     case when not record.is_individual then record.supplier_postcode end as supplier_postcode,
+    location.postcode_reading,
     location.location_evidence,
+    location.location_precision,
     location.postcode_area,
     location.postcode_district,
-    location.authority_code
+    location.authority_code,
+    location.ring
 from record
 inner join location on record.supplier_record_id = location.supplier_record_id
