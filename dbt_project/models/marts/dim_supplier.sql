@@ -2,7 +2,9 @@
 -- postcode.
 with record as (select * from {{ ref('int_supplier__resolved') }}),
 
-location as (select * from {{ ref('int_supplier__located') }})
+location as (select * from {{ ref('int_supplier__located') }}),
+
+payee as (select * from {{ ref('int_scope__payee') }})
 
 select
     record.supplier_record_id,
@@ -15,6 +17,12 @@ select
     record.resolution_rule,
     record.is_individual,
     record.individual_pattern_id,
+    payee.payee_type,
+    payee.payee_reason,
+    payee.body_type,
+    payee.anchor_institution_id,
+    payee.redaction,
+    payee.scope_position,
     case when not record.is_individual then record.supplier_postcode end as supplier_postcode,
     location.location_evidence,
     location.postcode_area,
@@ -22,3 +30,4 @@ select
     location.authority_code
 from record
 inner join location on record.supplier_record_id = location.supplier_record_id
+inner join payee on record.supplier_record_id = payee.supplier_record_id

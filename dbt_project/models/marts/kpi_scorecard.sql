@@ -1,7 +1,17 @@
 -- One row per KPI, institution (or `partnership`), financial year and definition.
 -- value: the share among pounds whose place is known. value_low counts every pound of unknown place against, value_high
 -- counts it for; a supplier record with more credits than payments moves the bound the other way.
-with spend as (select * from {{ ref('int_spend__by_supplier') }}),
+with spend as (
+    select
+        institution_id,
+        financial_year,
+        basis,
+        supplier_record_id,
+        sum(amount) as amount,
+        sum(line_count)::bigint as line_count
+    from {{ ref('int_spend__by_supplier') }}
+    group by institution_id, financial_year, basis, supplier_record_id
+),
 
 basis as (select * from {{ ref('spend_basis') }} where is_counted),
 
