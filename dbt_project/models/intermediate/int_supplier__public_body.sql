@@ -60,30 +60,23 @@ anchor_by_body as (
     having count(distinct institution.institution_id) = 1
 ),
 
-name as (
-    select supplier_name as name from record where supplier_name is not null
-    union
-    select resolved_name from record
-),
-
--- One regular expression of all finds the few names that the patterns are then tried on, one by one.
-any_pattern as (select string_agg('(?:' || pattern || ')', '|') as pattern from pattern),
-
-likely as (
-    select name.name, regexp_replace(btrim(name.name), '\s+', ' ', 'g') as plain
-    from name
-    cross join any_pattern
-    where regexp_replace(btrim(name.name), '\s+', ' ', 'g') ~* any_pattern.pattern
+name as materialized (
+    select name, regexp_replace(btrim(name), '\s+', ' ', 'g') as plain
+    from (
+        select supplier_name as name from record where supplier_name is not null
+        union
+        select resolved_name from record
+    ) as written
 ),
 
 told as (
-    select distinct on (likely.name)
-        likely.name,
+    select distinct on (name.name)
+        name.name,
         pattern.pattern_id,
         pattern.body_type
-    from likely
-    inner join pattern on likely.plain ~* pattern.pattern
-    order by likely.name, pattern.position
+    from name
+    inner join pattern on name.plain ~* pattern.pattern
+    order by name.name, pattern.position
 ),
 
 anchor as (

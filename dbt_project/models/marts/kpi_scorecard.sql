@@ -1,17 +1,7 @@
 -- One row per KPI, institution (or `partnership`), financial year and definition.
 -- value: the share among pounds whose place is known. value_low counts every pound of unknown place against, value_high
 -- counts it for; a supplier record with more credits than payments moves the bound the other way.
-with spend as (
-    select
-        institution_id,
-        financial_year,
-        basis,
-        supplier_record_id,
-        sum(amount) as amount,
-        sum(line_count)::bigint as line_count
-    from {{ ref('int_spend__by_supplier') }}
-    group by institution_id, financial_year, basis, supplier_record_id
-),
+with spend as (select * from {{ ref('int_spend__by_supplier') }}),
 
 basis as (select * from {{ ref('spend_basis') }} where is_counted),
 
@@ -57,8 +47,8 @@ counted as (
         spend.institution_id,
         spend.financial_year,
         spend.basis,
-        spend.amount,
-        spend.line_count,
+        sum(spend.amount) as amount,
+        sum(spend.line_count)::bigint as line_count,
         supplier.supplier_id,
         status.definition_id,
         status.local_status
@@ -66,6 +56,9 @@ counted as (
     inner join basis using (institution_id, financial_year, basis)
     inner join status on spend.supplier_record_id = status.supplier_record_id
     inner join supplier on spend.supplier_record_id = supplier.supplier_record_id
+    group by
+        spend.institution_id, spend.financial_year, spend.basis, spend.supplier_record_id, supplier.supplier_id,
+        status.definition_id, status.local_status
 ),
 
 summed as (
