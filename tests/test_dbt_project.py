@@ -24,7 +24,10 @@ FOLDERS = {
         r"|resolution_quality"
     ),
 }
-RULES = {"local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"}
+RULES = {
+    *("local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule", "scope_base"),
+    *("scope_rule", "scope_anchor_name", "public_body_pattern", "payee_pattern"),
+}
 GENERIC = {"expression_is_true", "not_blank", "relationship_within_institution", "sums_reconcile", "unique_combination"}
 FLOAT = re.compile(r"\b(float[48]?|double|double precision|real)\b", re.IGNORECASE)
 

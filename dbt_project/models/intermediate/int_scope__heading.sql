@@ -1,5 +1,5 @@
--- One row per heading an institution's lines stand under (category code, its label, expense type; '' where there is
--- none), with the position of the first rule of scope that it matches. So rules are tried once per heading, not per line.
+-- One row per heading an institution's lines stand under (category code, its label, expense type; empty text for none),
+-- with the position of the first rule of scope that it matches. So rules are tried once per heading, not per line.
 {{ config(materialized='table') }}
 
 with line as (select * from {{ ref('spend_line') }}),

@@ -28,7 +28,7 @@ select
 from {{ ref('scope_rule') }}
 union all
 select
-    - row_number() over (order by place desc, override_id desc)::integer,
+    (0 - row_number() over (order by place desc, override_id desc))::integer,
     override_id,
     applies_to,
     match_column,

@@ -1,5 +1,5 @@
--- One row per supplier record that is a public body, with what says so. Its entry in the register of public bodies tells
--- first, then the county's own institutions by their names, then the patterns of seed public_body_pattern, by the
+-- One row per supplier record that is a public body, with what says so. The register of public bodies tells first,
+-- then the county's own institutions by their names, then the patterns of seed public_body_pattern, by the
 -- record's own name and, where that matches none, by the name of the supplier it is resolved to.
 {{ config(materialized='table', indexes=[{'columns': ['supplier_record_id'], 'unique': true}]) }}
 

@@ -1,5 +1,5 @@
--- One row per heading an institution's lines stand under (category code, its label, expense type; '' where there is
--- none), with the first rule of scope that it matches.
+-- One row per heading an institution's lines stand under (category code, its label, expense type; empty text for none),
+-- with the first rule of scope that it matches.
 select
     institution_id,
     category_code,

@@ -1,5 +1,5 @@
--- One row per rule of scope and per decision by hand. The lowest position that a line's payment, payee or heading matches
--- decides its scope. What a decision names stays unpublished: it can be a person's supplier number.
+-- One row per rule of scope and per decision by hand. The lowest position that a line's payment, payee or heading
+-- matches decides its scope. What a decision names stays unpublished: it can be a person's supplier number.
 select
     position,
     rule_id,
