@@ -237,7 +237,7 @@ def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) 
 
 def register_bodies(connection: psycopg.Connection, suppliers: pd.DataFrame) -> None:
     bodies = suppliers[suppliers.sector == "public_body"]
-    assert len(bodies) > 50
+    assert len(bodies) > 30
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into raw.public_body"
