@@ -99,6 +99,34 @@ FAULTS = {
         " where institution_id = 'alpha_council' and amount in (1000.10, 2000.30)",
         "select batch_id, line_no from candidate.fct_spend where amount > 100000000",
     ),
+    ("fct_spend", "every counted line has a scope"): Fault(
+        f"update candidate.fct_spend set scope = null where {line('alpha_council', '300.05')}",
+        f"select batch_id, line_no from candidate.fct_spend where {line('alpha_council', '300.05')}",
+    ),
+    ("scope_bridge", "the changes add up to every subtotal"): Fault(
+        "update candidate.scope_bridge set amount = amount + 0.01"
+        " where institution_id = 'beta_police' and step = 'counted' and kpi_id = 'local_spend_pct'",
+        # The base and the influenceable pounds of the next faults are subtotals too.
+        "select 'beta_police' as institution_id, 'local_spend_pct' as kpi_id, 'counted' as step"
+        " union all values ('gamma_college', 'local_spend_gbp', 'base'),"
+        " ('gamma_college', 'local_spend_pct', 'influenceable'), ('gamma_college', 'local_spend_gbp', 'influenceable')",
+    ),
+    ("scope_bridge", "the pounds of each scope are those of the counted lines"): Fault(
+        f"update candidate.fct_spend set scope = 'grant' where {line('alpha_council', '500.20')}",
+        # The lines taken out of fct_spend are missed here too.
+        "select institution_id, '2017-18' as financial_year from candidate.dim_institution"
+        " where institution_id <> 'partnership'",
+    ),
+    ("scope_bridge", "a KPI's base is what the scorecard counts"): Fault(
+        "update candidate.scope_bridge set amount = amount + 0.01"
+        " where institution_id = 'gamma_college' and step = 'base' and kpi_id = 'local_spend_gbp'",
+        "select 'gamma_college' as institution_id, 'local_spend_gbp' as kpi_id",
+    ),
+    ("scope_bridge", "what can be influenced is between none and all of what is counted"): Fault(
+        "update candidate.scope_bridge set amount = -0.01"
+        " where institution_id = 'gamma_college' and step = 'influenceable'",
+        "select 'gamma_college' as institution_id, -0.01 as influenceable",
+    ),
     (
         "kpi_scorecard",
         "every institution and year with counted spend has every local KPI under every definition",
@@ -411,7 +439,7 @@ HOLLOW = {
     "a type nobody knows": (
         "fct_spend",
         lambda expectations: expectations[2].update(type="expect_the_unexpected"),
-        "of 5 expectations were loaded",
+        "of 6 expectations were loaded",
     ),
     "no count of rows": ("dim_supplier", lambda expectations: expectations.pop(0), "expects no rows"),
     "a count that may be none": (

@@ -24,8 +24,11 @@ FOLDERS = {
         r"|resolution_quality"
     ),
 }
-RULES = {"local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"}
-RULES |= {"location_evidence", "location_ring", "location_lookalike", "location_rule", "location_home_country"}
+RULES = {
+    *("local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule", "scope_base"),
+    *("scope_rule", "scope_anchor_name", "public_body_pattern", "payee_pattern"),
+    *("location_evidence", "location_ring", "location_lookalike", "location_rule", "location_home_country"),
+}
 GENERIC = {"expression_is_true", "not_blank", "relationship_within_institution", "sums_reconcile", "unique_combination"}
 FLOAT = re.compile(r"\b(float[48]?|double|double precision|real)\b", re.IGNORECASE)
 

@@ -14,3 +14,14 @@
 {% macro name_key(supplier_name) -%}
     md5(nullif(upper(regexp_replace({{ supplier_name }}, '[^[:alnum:]]', '', 'g')), ''))::uuid
 {%- endmacro %}
+
+{#- What two writings of one public body's name have in common: capital letters and digits, without "the", the words of a
+    company form and a second name it trades under. -#}
+{% macro body_key(name) -%}
+    regexp_replace(
+        regexp_replace(
+            upper(replace({{ name }}, '&', ' and ')), '\m(THE|LTD|LIMITED)\M|\s(T/?A|TRADING AS)\s.*$', '', 'g'
+        ),
+        '[^A-Z0-9]', '', 'g'
+    )
+{%- endmacro %}

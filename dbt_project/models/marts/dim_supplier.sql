@@ -2,7 +2,9 @@
 -- postcode.
 with record as (select * from {{ ref('int_supplier__resolved') }}),
 
-location as (select * from {{ ref('int_supplier__located') }})
+location as (select * from {{ ref('int_supplier__located') }}),
+
+payee as (select * from {{ ref('int_scope__payee') }})
 
 select
     record.supplier_record_id,
@@ -21,6 +23,12 @@ select
     record.company_number,
     record.is_individual,
     record.individual_pattern_id,
+    payee.payee_type,
+    payee.payee_reason,
+    payee.body_type,
+    payee.anchor_institution_id,
+    payee.redaction,
+    payee.scope_position,
     case when not record.is_individual then record.supplier_postcode end as supplier_postcode,
     location.postcode_reading,
     location.location_evidence,
@@ -31,3 +39,4 @@ select
     location.ring
 from record
 inner join location on record.supplier_record_id = location.supplier_record_id
+inner join payee on record.supplier_record_id = payee.supplier_record_id

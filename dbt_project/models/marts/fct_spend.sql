@@ -1,5 +1,6 @@
 -- One row per spend line that counts: of the release's batches, on a counted basis of its institution and year, and not
--- standing in another feed as well. The other lines are in line_not_counted.
+-- standing in another feed as well. The other lines are in line_not_counted. The scope is that of the first rule which
+-- the payment, its payee or its heading matches.
 {{ config(materialized='view') }}
 
 with line as (select * from {{ ref('spend_line') }}),
@@ -8,7 +9,15 @@ batch as (select batch_id from {{ ref('dim_batch') }} where detail_of is null),
 
 basis as (select * from {{ ref('spend_basis') }} where is_counted),
 
-twin as (select batch_id, line_no from {{ ref('line_twin') }})
+twin as (select batch_id, line_no from {{ ref('line_twin') }}),
+
+payee as (select supplier_record_id, scope_position from {{ ref('dim_supplier') }}),
+
+heading as (select * from {{ ref('dim_heading') }}),
+
+decided as (select * from {{ ref('line_scope_decided') }}),
+
+rule as (select position, rule_id, scope from {{ ref('dim_scope_rule') }})
 
 select
     line.batch_id,
@@ -22,6 +31,8 @@ select
     line.basis,
     line.vat_basis,
     line.amount,
+    rule.scope,
+    rule.rule_id as scope_rule_id,
     line.organisational_unit,
     line.expense_type,
     line.category_code,
@@ -38,4 +49,13 @@ inner join basis
         and line.financial_year = basis.financial_year
         and line.basis = basis.basis
 left join twin on line.batch_id = twin.batch_id and line.line_no = twin.line_no
+left join payee on line.supplier_record_id = payee.supplier_record_id
+left join heading
+    on
+        line.institution_id = heading.institution_id
+        and coalesce(line.category_code, '') = heading.category_code
+        and coalesce(line.category_label, '') = heading.category_label
+        and coalesce(line.expense_type, '') = heading.expense_type
+left join decided on line.batch_id = decided.batch_id and line.line_no = decided.line_no
+left join rule on least(decided.scope_position, payee.scope_position, heading.scope_position) = rule.position
 where twin.batch_id is null

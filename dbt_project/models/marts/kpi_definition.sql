@@ -6,6 +6,7 @@ select
     polarity,
     numerator,
     denominator,
+    base,
     formula,
     owner,
     source,

@@ -47,8 +47,8 @@ counted as (
         spend.institution_id,
         spend.financial_year,
         spend.basis,
-        spend.amount,
-        spend.line_count,
+        sum(spend.amount) as amount,
+        sum(spend.line_count)::bigint as line_count,
         supplier.supplier_id,
         status.definition_id,
         status.local_status
@@ -56,6 +56,9 @@ counted as (
     inner join basis using (institution_id, financial_year, basis)
     inner join status on spend.supplier_record_id = status.supplier_record_id
     inner join supplier on spend.supplier_record_id = supplier.supplier_record_id
+    group by
+        spend.institution_id, spend.financial_year, spend.basis, spend.supplier_record_id, supplier.supplier_id,
+        status.definition_id, status.local_status
 ),
 
 summed as (

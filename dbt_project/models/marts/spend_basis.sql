@@ -12,7 +12,7 @@ total as (
         basis,
         sum(amount) as amount,
         sum(line_count)::bigint as line_count,
-        count(*) as supplier_record_count
+        count(distinct supplier_record_id) as supplier_record_count
     from spend
     group by institution_id, financial_year, basis
 ),

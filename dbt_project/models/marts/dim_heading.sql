@@ -1,0 +1,10 @@
+-- One row per heading an institution's lines stand under (category code, its label, expense type; empty text for none),
+-- with the first rule of scope that it matches.
+select
+    institution_id,
+    category_code,
+    category_label,
+    expense_type,
+    scope_position,
+    line_count
+from {{ ref('int_scope__heading') }}

@@ -1,0 +1,7 @@
+-- One row per scope of payments.
+select
+    scope,
+    position,
+    is_influenceable,
+    description
+from {{ ref('scope') }}
