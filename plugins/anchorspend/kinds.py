@@ -53,6 +53,11 @@ class Kind:
         """Names of the fields every layout must map."""
         return [name for name, field in self.fields.items() if field.required]
 
+    @property
+    def earliest_year(self) -> int:
+        """Year before which a date is a slip: a register goes back to the oldest bodies there are."""
+        return 1600 if self.is_register else 1990
+
 
 def _text(meaning: str, required: bool = False, filled: bool = False) -> Field:
     return Field(FieldType.TEXT, meaning, required, filled)
@@ -382,6 +387,23 @@ KINDS: Mapping[str, Kind] = {
             "deregistration_date": _date("day of deregistration"),
             "address": _text("registered office"),
             "postcode": _text("registered office, postcode"),
+        },
+    ),
+    # Companies House, people with significant control (a daily snapshot in JSON), which the partnership flattens: of each
+    # company the corporate entity with the largest share. Companies without one are not in it.
+    "company_parent": Kind(
+        meaning="who owns a company: one company with a corporate parent",
+        amount=None,
+        dated=None,
+        identity="company_number",
+        is_register=True,
+        fields={
+            "company_number": _text("Companies House number of the company owned", required=True, filled=True),
+            "parent_number": _text("number of its parent, in the register of the parent's country"),
+            "parent_name": _text("name of its parent", required=True, filled=True),
+            "nature_of_control": _text("the share held, in Companies House's words", required=True),
+            "as_of_date": _date("day of the snapshot"),
+            "source": _text("where it was taken from", required=True),
         },
     ),
     # Living Wage Foundation; no public file specification exists.

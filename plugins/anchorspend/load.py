@@ -184,11 +184,18 @@ def _copy_texts(column: list[Any]) -> list[str]:
 def _forget_replaced(
     connection: psycopg.Connection, institution_id: str, feed_id: str, feed: Feed, batch_id: int
 ) -> None:
-    """Take out the lines of a register's older versions: millions each, and the files they came from are kept."""
+    """Take out the lines of a register's older versions: millions each, and the files they came from are kept.
+
+    The newest version is that of the latest period, whenever it was loaded: an old file that turns up replaces nothing.
+    """
     connection.execute(
         sql.SQL(
-            "delete from {} where batch_id in (select batch_id from ops.batch"
-            " where institution_id = %s and feed_id = %s and batch_id < %s)"
+            """
+            delete from {} where batch_id in (
+                select batch_id from ops.batch where institution_id = %s and feed_id = %s and batch_id <= %s
+                order by (status = 'loaded') desc, period_last desc, batch_id desc offset 1
+            )
+            """
         ).format(sql.Identifier("raw", feed.kind)),
         [institution_id, feed_id, batch_id],
     )

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from anchorspend.read.base import Held
 
-LARGEST = 1 << 30  # unpacked bytes of one file we read: the whole county's year is a tenth of it
+LARGEST = 3 << 30  # unpacked bytes of one file we read: the register of companies, the largest, has 2.6 billion
 _MOST_MEMBERS = 1_000
 _BLOCK = 1 << 20
 

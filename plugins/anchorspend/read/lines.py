@@ -143,7 +143,9 @@ class _Typer:
         self._latest = latest.isoformat()
         self._fallback = {name: number - 1 for name, number in layout.fallback.items()}
         as_date = functools.partial(
-            values.workbook_date if layout.format == "workbook" else values.date, formats=tuple(layout.dates)
+            values.workbook_date if layout.format == "workbook" else values.date,
+            formats=tuple(layout.dates),
+            earliest=kind.earliest_year,
         )
         self._as_given = _unmarked if layout.format == "workbook" else str
         self._is_negated = layout.payments_are == "negative"

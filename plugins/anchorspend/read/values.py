@@ -78,18 +78,18 @@ def _without_noise(pounds: Decimal) -> Decimal:
     return rounded if abs(pounds - rounded) < _NOISE else pounds
 
 
-def date(cell: str, formats: Sequence[str]) -> str:
+def date(cell: str, formats: Sequence[str], earliest: int = _EARLIEST) -> str:
     """ISO date of a cell: the day the declared formats agree on, in the offset it is written in.
 
-    Refuses a cell that two formats read as different days, and years before 1990 or after 2100.
+    Refuses a cell that two formats read as different days, and years before `earliest` or after 2100.
     """
     readings = {day: one for one in formats if (day := _day(cell, one))}
-    plausible = {day: one for day, one in readings.items() if _EARLIEST <= day.year <= _LATEST}
+    plausible = {day: one for day, one in readings.items() if earliest <= day.year <= _LATEST}
     if len(plausible) > 1:
         shown = " or ".join(f"{day} ({readable_format(one)})" for day, one in sorted(plausible.items()))
         raise ValueError(f"could be {shown}; the contract declares both ways to write a date")
     if readings:
-        return _plausible(next(iter(plausible or readings)))
+        return _plausible(next(iter(plausible or readings)), earliest)
     raise ValueError(f"not a date written {' or '.join(map(readable_format, formats))}")
 
 
@@ -103,9 +103,9 @@ def _day(cell: str, date_format: str) -> dt.date | None:
         return None
 
 
-def _plausible(day: dt.date) -> str:
-    if not _EARLIEST <= day.year <= _LATEST:
-        raise ValueError(f"the year {day.year} is not between {_EARLIEST} and {_LATEST}")
+def _plausible(day: dt.date, earliest: int) -> str:
+    if not earliest <= day.year <= _LATEST:
+        raise ValueError(f"the year {day.year} is not between {earliest} and {_LATEST}")
     return day.isoformat()
 
 
@@ -154,8 +154,8 @@ def from_workbook(cell: object) -> str:
     return str(cell)
 
 
-def workbook_date(cell: str, formats: Sequence[str]) -> str:
+def workbook_date(cell: str, formats: Sequence[str], earliest: int = _EARLIEST) -> str:
     """Like `date`, for cells of `from_workbook`."""
     if cell.startswith(DATE_MARK):
-        return _plausible(dt.date.fromisoformat(cell.removeprefix(DATE_MARK)))
-    return date(cell, formats)
+        return _plausible(dt.date.fromisoformat(cell.removeprefix(DATE_MARK)), earliest)
+    return date(cell, formats, earliest)

@@ -28,7 +28,9 @@ _SOURCES = {
         select batch_id, charity_number, charity_name, postcode, company_number, registration_status <> 'Removed'
         from raw.charity where coalesce(linked_charity_number, '0') = '0'""",
     "mutual": """
-        select batch_id, society_number, society_name, postcode, null, society_status <> 'Deregistered'
+        select batch_id, society_number, society_name,
+            coalesce(postcode, substring(upper(address) from '[A-Z]{1,2}[0-9][A-Z0-9]? *[0-9][A-Z]{2}$')), null,
+            society_status <> 'Deregistered'
         from raw.mutual""",
     "public_body": "select batch_id, body_id, body_name, postcode, company_number, true from raw.public_body",
 }

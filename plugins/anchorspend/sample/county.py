@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ from anchorspend.sample.bidders import Bidders
 from anchorspend.sample.cards import card_bills, card_lines, card_merchants, publish_cards
 from anchorspend.sample.cells import targets
 from anchorspend.sample.contracts import contracts, paid_under, publish_contracts
+from anchorspend.sample.entities import entities
 from anchorspend.sample.geography import Geography, geography
 from anchorspend.sample.ledgers import ledger_lines
 from anchorspend.sample.notices import choose_noticed, publish_notices
 from anchorspend.sample.observatory import publish_observatory
+from anchorspend.sample.outside import AS_OF, Outside
 from anchorspend.sample.portal import opportunities, publish_portal
 from anchorspend.sample.procurement import procurement
 from anchorspend.sample.publish import Account, publish_ledger
@@ -23,7 +26,7 @@ from anchorspend.sample.tables import YEARS, Body, TableFiles, bodies
 from anchorspend.sample.tabular import by_period, publish_tables
 from anchorspend.sample.truth import Feed, write_truth
 from anchorspend.sample.truth_procurement import Bought
-from anchorspend.sample.vendors import lose_postcodes, vendor_records
+from anchorspend.sample.vendors import damage_postcodes, lose_postcodes, vendor_records
 from anchorspend.sample.world import World
 
 _NOTE = """\
@@ -38,6 +41,7 @@ def write_county(
     *,
     seed: int = 2018,
     scale: float = 1.0,
+    registers_as_of: date = AS_OF,
     progress: Callable[[str], None] | None = None,
 ) -> None:
     """Write the sample county's files into an inbox, and the truth about them into a folder of its own.
@@ -45,20 +49,33 @@ def write_county(
     Files go to `<inbox>/<institution_id>/<feed_id>/`, where `dags/institutions/*.yml` look, and `<inbox>/SAMPLE` says
     what they are. `truth` holds the files that `sample.truth` and `sample.truth_procurement` describe. `scale`
     multiplies the number of lines (about 280,000 over three years at 1) and, below 1, of suppliers; pounds stay the
-    same, and so do registers, portals and notices. The same seed and scale give the same bytes.
-    `progress` is told of each institution when it is done.
+    same, and so do the institutions' registers, portals and notices. The registers of the outside world are those of
+    the day `registers_as_of`. The same seed and scale give the same bytes. `progress` is told of each institution, and
+    of the registers, when it is done.
     """
-    world_rng, *rngs = np.random.default_rng(seed).spawn(1 + 2 * len(bodies()))
+    many = len(bodies())
+    world_rng, *rngs = np.random.default_rng(seed).spawn(3 + 3 * many)
     county = _County(inbox, World(world_rng, geography()), geography(), scale)
-    # Two generators for each body: how it buys can change without what it pays.
-    for institution_id, pays, buys in zip(bodies(), rngs[: len(bodies())], rngs[len(bodies()) :], strict=True):
+    # Three generators for each body: how it buys, and what becomes of postcodes, can change without what it pays.
+    streams = zip(bodies(), rngs[:many], rngs[many : 2 * many], rngs[2 * many : 3 * many], strict=True)
+    for institution_id, pays, buys, damages in streams:
         before = len(county.feeds)
-        county.write(institution_id, pays, buys)
+        county.write(institution_id, pays, buys, damages)
         if progress:
-            counted = sum(batch.lines for feed in county.feeds[before:] for batch in feed.account.batches)
-            progress(f"{institution_id}: {counted:,} lines")
-    write_truth(truth, county.geography, county.world.suppliers, county.feeds, county.bought)
+            progress(f"{institution_id}: {_lines(county.feeds[before:]):,} lines")
+    law = entities(rngs[-2], county.world.suppliers, county.geography)
+    outside = Outside(rngs[-1], county.geography, county.world.suppliers, law, scale, registers_as_of)
+    written = outside.write(inbox / "registers")
+    registers = [Feed("registers", feed_id, counts=False, account=account) for feed_id, account in written.items()]
+    if progress:
+        progress(f"registers: {_lines(registers):,} lines")
+    feeds = [*county.feeds, *registers]
+    write_truth(truth, county.geography, county.world.suppliers, law, feeds, county.bought, registers_as_of)
     inbox.joinpath("SAMPLE").write_text(_NOTE.format(seed=seed, scale=scale), encoding="utf-8")
+
+
+def _lines(feeds: list[Feed]) -> int:
+    return sum(batch.lines for feed in feeds for batch in feed.account.batches)
 
 
 @dataclass
@@ -73,7 +90,9 @@ class _County:
     bought: list[Bought] = field(default_factory=list)
     joint: dict[str, int] = field(default_factory=dict)
 
-    def write(self, institution_id: str, pays: np.random.Generator, buys: np.random.Generator) -> None:
+    def write(
+        self, institution_id: str, pays: np.random.Generator, buys: np.random.Generator, damages: np.random.Generator
+    ) -> None:
         """Write every feed of one institution."""
         body, plan, suppliers = bodies()[institution_id], procurement(institution_id), self.world.suppliers
         folder = self.inbox / institution_id
@@ -87,6 +106,7 @@ class _County:
             bills = card_bills(body, cards) if plan.card.in_ledger else bills
         lines = ledger_lines(pays, body, suppliers, records, years, bills)
         lose_postcodes(pays, body, records, lines)
+        damage_postcodes(damages, records)
         bought = self._bought(institution_id, body, buys, records, lines)
         lines["contract_ref"] = paid_under(buys, lines, bought.contracts)
         if body.ledger:

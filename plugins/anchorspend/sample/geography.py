@@ -61,6 +61,10 @@ class Geography:
         postcodes = self._zones[zone]
         return spaced(postcodes[int(rng.integers(len(postcodes)))])
 
+    def of_area(self, area: str) -> list[str]:
+        """Every postcode of a postcode area, in order, written with a space."""
+        return [spaced(one) for one in sorted(self.authorities) if one.startswith(area) and one[len(area)].isdigit()]
+
     def authority(self, postcode: str) -> str:
         """The local authority a postcode drawn here lies in."""
         return self.authorities[compact(postcode)]
@@ -83,8 +87,8 @@ def is_local(postcode: str, authority: str) -> bool:
 
 
 def compact(postcode: str) -> str:
-    """A postcode as it is compared: upper case, no spaces."""
-    return "".join(postcode.split()).upper()
+    """A postcode as it is compared: letters and digits alone, in upper case."""
+    return "".join(filter(str.isalnum, postcode)).upper()
 
 
 def spaced(postcode: str) -> str:

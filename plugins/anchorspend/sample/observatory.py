@@ -46,8 +46,11 @@ def publish_observatory(
             "supplier_ref": [f"C{100_000 + 7 * supplier}" for supplier in yearly.supplier],
             "name": np.where(person, REDACTED, [supplier.legal_name.upper() for supplier in bought_from]),
             "postcode": np.where(person, "", [_tidy(written) for written in records.postcode[yearly.record]]),
+            "true_postcode": np.where(person, "", records.true_postcode[yearly.record]),
+            "postcode_damage": np.where(person, "", records.postcode_damage[yearly.record]),
         }
     )
+    vendor.loc[vendor.postcode == vendor.true_postcode, "postcode_damage"] = ""  # the vendor has put it right
     truly = {
         "SME": [supplier.sme for supplier in bought_from],
         "Local": [is_local(supplier.postcode, supplier.authority) for supplier in bought_from],

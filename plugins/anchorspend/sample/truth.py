@@ -2,7 +2,7 @@
 
 | file | one row per |
 |---|---|
-| `suppliers.csv` | true supplier |
+| `suppliers.csv` | true supplier, with what it is in law (see `entities.Entity`) and its accounts |
 | `supplier_records.csv` | institution, feed, supplier number (where shown), name and postcode, with its supplier |
 | `lines.csv` | loadable spend line that counts: of the ledger, else the observatory, and of cards no ledger pays |
 | `cards.csv` | loadable purchase of a card feed, whether it counts or the ledger holds it already |
@@ -13,21 +13,28 @@
 
 Amounts are pounds, as published: `net_amount` takes off the VAT a gross feed holds. `scope` is works, supplies or
 social_care, or why the line is outside these (grant, precept_levy, public_body, tax_pension, treasury, refund).
+
+A register entry is right for a supplier under its `company_number`, `charity_number`, `society_number` or
+`public_body_id`; who has none of them is in no register. In `supplier_records.csv`, `postcode_damage` says what became
+of the supplier's `true_postcode` on the record (`vendors.DAMAGES`, `vendors.OTHER_DAMAGES`; empty: nothing).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from anchorspend.sample.entities import Entity, Law, accounts
 from anchorspend.sample.geography import BEDFORDSHIRE, LUTON, Geography, compact
 from anchorspend.sample.money import pounds
 from anchorspend.sample.observatory import REDACTED
 from anchorspend.sample.publish import Account, Batch, FileError, Published, write_rows
 from anchorspend.sample.tables import YEARS, categories, financial_year
 from anchorspend.sample.truth_procurement import Bought, write_procurement_truth
+from anchorspend.sample.vendors import REPAIRABLE
 from anchorspend.sample.world import Supplier
 
 _DEFINITIONS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
@@ -50,11 +57,17 @@ class Feed:
 
 
 def write_truth(
-    folder: Path, geography: Geography, suppliers: list[Supplier], feeds: list[Feed], bought: list[Bought]
+    folder: Path,
+    geography: Geography,
+    suppliers: list[Supplier],
+    law: Law,
+    feeds: list[Feed],
+    bought: list[Bought],
+    as_of: date,
 ) -> None:
     """Write every file of truth about the county's feeds and about how its institutions buy."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write_suppliers(folder, suppliers)
+    _write_suppliers(folder, suppliers, law, as_of)
     spend = [(feed, feed.account) for feed in feeds if isinstance(feed.account, Published)]
     records = pd.concat([_records(feed, account, suppliers) for feed, account in spend], ignore_index=True)
     records.to_csv(folder / "supplier_records.csv", index=False)
@@ -87,14 +100,23 @@ def write_truth(
     write_rows(folder / "batches.csv", [[*place, *header], *batches])
 
 
-def _write_suppliers(folder: Path, suppliers: list[Supplier]) -> None:
-    names = [field.name for field in fields(Supplier)]
-    table = pd.DataFrame({name: [getattr(supplier, name) for supplier in suppliers] for name in names})
+def _write_suppliers(folder: Path, suppliers: list[Supplier], law: Law, as_of: date) -> None:
+    table = _table(Supplier, suppliers).assign(**_table(Entity, law.entities))  # an academy's company number is the law's
     table["trading_names"] = table.trading_names.str.join("|")
-    table["sme"] = np.where(table.sme, "yes", "no")
-    table["employees"] = table.employees.astype("Int64")
+    for flag in ("sme", "parent_is_large", "voluntary"):
+        table[flag] = np.where(table[flag], "yes", "no")
+    for number in ("employees", "company_employees", "turnover", "balance_sheet"):
+        table[number] = table[number].astype("Int64")
+    filed = [accounts(one, as_of) if one.incorporation_date else ("", None) for one in law.entities]
+    table["accounts_category"], table["accounts_made_up_date"] = zip(*filed, strict=True)
+    table = table.drop(columns="filing")
     table = table.rename(columns={"authority": "authority_code", "category": "category_code"})
     table.to_csv(folder / "suppliers.csv", index=False)
+
+
+def _table(of: type[Supplier] | type[Entity], rows: Sequence[Supplier | Entity]) -> pd.DataFrame:
+    names = [field.name for field in fields(of)]
+    return pd.DataFrame({name: [getattr(one, name) for one in rows] for name in names})
 
 
 def _records(feed: Feed, account: Published, suppliers: list[Supplier]) -> pd.DataFrame:
@@ -108,6 +130,8 @@ def _records(feed: Feed, account: Published, suppliers: list[Supplier]) -> pd.Da
             "name": table["name"],
             "postcode": table.postcode,
             "supplier_id": [suppliers[position].supplier_id for position in table.supplier],
+            "true_postcode": table.get("true_postcode", ""),
+            "postcode_damage": table.get("postcode_damage", ""),
         }
     )
 
@@ -126,12 +150,18 @@ def _lines(feed: Feed, account: Published, geography: Geography) -> pd.DataFrame
     """Lines of a feed with its names, their supplier, and postcode and authority of its record as written."""
     records, lines = account.records, account.lines
     places = _places(geography, records.postcode)
+    repaired = places
+    if "postcode_damage" in records:
+        repairable = records.postcode_damage.isin(REPAIRABLE)
+        repaired = _places(geography, records.true_postcode.where(repairable, records.postcode))
     return lines[["file", "sheet", "row", "payment_date", "year", "pence", "net_pence", "category"]].assign(
         institution_id=feed.institution_id,
         feed_id=feed.feed_id,
         supplier=records.supplier.to_numpy()[lines.record],
         postcode=places.postcode.to_numpy()[lines.record],
         authority=places.authority.to_numpy()[lines.record],
+        repaired_postcode=repaired.postcode.to_numpy()[lines.record],
+        repaired_authority=repaired.authority.to_numpy()[lines.record],
     )
 
 
@@ -158,11 +188,16 @@ def _write_lines(path: Path, suppliers: list[Supplier], lines: pd.DataFrame) -> 
 def _figures(geography: Geography, suppliers: list[Supplier], lines: pd.DataFrame) -> pd.DataFrame:
     """Local, known and total pounds of every institution-year, by definition.
 
-    `local_amount` goes by the postcode as written, `true_local_amount` by where the supplier truly is; `known_amount`
-    is what was paid to records whose written postcode has an authority in the ONS list.
+    `local_amount` and `known_amount` go by postcodes as written and sound: known is what was paid to records whose
+    letters and digits, capitals or not and whatever stands between them, are a postcode that has an authority in the
+    ONS list; local the part of it that a definition calls so. `repaired_local_amount` and `repaired_known_amount` go by
+    what they are once every damage from which the whole postcode can be told (`vendors.REPAIRABLE`) is put right.
+    `true_local_amount` goes by where the supplier truly is, whatever its record says.
     """
     true = _places(geography, [supplier.postcode for supplier in suppliers])
     known = lines.authority.notna()
+    repaired = pd.DataFrame({"postcode": lines.repaired_postcode, "authority": lines.repaired_authority})
+    repaired_known = repaired.authority.notna()
     parts = []
     for name, is_local in _DEFINITIONS.items():
         pence = pd.DataFrame(
@@ -172,13 +207,15 @@ def _figures(geography: Geography, suppliers: list[Supplier], lines: pd.DataFram
                 "definition": name,
                 "local_amount": lines.pence.where(known & is_local(lines), 0),
                 "known_amount": lines.pence.where(known, 0),
+                "repaired_local_amount": lines.pence.where(repaired_known & is_local(repaired), 0),
+                "repaired_known_amount": lines.pence.where(repaired_known, 0),
                 "true_local_amount": lines.pence.where(is_local(true).to_numpy()[lines.supplier], 0),
                 "total_amount": lines.pence,
             }
         )
         parts.append(pence.groupby(["institution_id", "financial_year", "definition"], sort=False).sum())
     figures = pd.concat(parts).reset_index()
-    for column in ("local_amount", "known_amount", "true_local_amount", "total_amount"):
+    for column in figures.columns[3:]:
         figures[column] = figures[column].map(pounds)
     return figures.sort_values(["institution_id", "financial_year"], kind="stable")
 

@@ -1,5 +1,8 @@
 """An institution's vendor records: its own numbers, spellings and postcodes for the suppliers of the world."""
 
+import re
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -15,6 +18,8 @@ _SECOND_RECORDS = 0.02
 
 CARD_CELL = Cell(in_scope=True, sme=False, local=False)
 """Where the bank behind the procurement cards belongs."""
+_DAMAGED, _DAMAGED_NOT_LOST = 0.015, 0.25
+"""Shares of records whose postcode is damaged, and of those that would be without one and have a damaged one instead."""
 _NUMBERS_KNOWN = 0.6
 """Share of register numbers an institution holds; spreadsheets have taken the leading zeros of company numbers."""
 
@@ -32,8 +37,9 @@ def vendor_records(
     """One row per vendor record of an institution.
 
     Columns: supplier (position in the world), cell, size (how much is bought, relative), supplier_ref, name, postcode,
-    company_number, charity_number and vat_number (as written), paid_<year> (whether it is paid in that year) and
-    flawless (whether nothing about it may be wrong). In every year the records of a cell are as many as its target
+    company_number, charity_number and vat_number (as written), paid_<year> (whether it is paid in that year),
+    flawless (whether nothing about it may be wrong), true_postcode (the supplier's) and postcode_damage (what became of
+    it on the record, a key of `DAMAGES` or `OTHER_DAMAGES`; empty where it reads as it should). In every year the records of a cell are as many as its target
     says; from year to year the oldest go. `card_issuer` is among them in every year, where one is given.
     """
     parts = []
@@ -60,7 +66,7 @@ def vendor_records(
     numbers = 10_000 + rng.permutation(len(records))
     flawless = records[f"paid_{body.flawless_year}"] if body.flawless_year else pd.Series(False, records.index)
     relocated = ~flawless & (rng.random(len(records)) < body.relocated_records)
-    return records.assign(
+    written = records.assign(
         size=rng.lognormal(0, 1.1, len(records)),
         supplier_ref=[f"{body.supplier_prefix}{number}" for number in numbers],
         name=[names.as_written(rng, one.legal_name, one.trading_names, body.house_style) for one in suppliers],
@@ -73,6 +79,9 @@ def vendor_records(
         vat_number=[_as_keyed(rng, one.vat_number).removeprefix("GB") for one in suppliers],
         flawless=flawless,
     )
+    true = [one.postcode for one in suppliers]
+    kinds = zip(written.postcode, true, relocated, strict=True)
+    return written.assign(true_postcode=true, postcode_damage=[_retyping(*one) for one in kinds])
 
 
 def lose_postcodes(rng: np.random.Generator, body: Body, records: pd.DataFrame, lines: pd.DataFrame) -> None:
@@ -91,6 +100,59 @@ def lose_postcodes(rng: np.random.Generator, body: Body, records: pd.DataFrame, 
                 left -= paid[record]
                 spoilt.append(record)
     records.loc[spoilt, "postcode"] = [_useless(rng, written) for written in records.postcode[spoilt]]
+    records.loc[spoilt, "postcode_damage"] = [_loss(written) for written in records.postcode[spoilt]]
+
+
+def damage_postcodes(rng: np.random.Generator, records: pd.DataFrame) -> None:
+    """Damage postcodes as clerks and systems do, so that most can be told all the same.
+
+    A part of the records without one have a damaged one instead, and so do a few of the others; flawless ones never.
+    """
+    lost = records.postcode_damage == "missing"
+    whole = records.postcode_damage.isin({"", "spacing", "lower_case"}) & ~records.flawless
+    chance = rng.random(len(records))
+    chosen = (lost & (chance < _DAMAGED_NOT_LOST)) | (whole & (chance < _DAMAGED))
+    for record in records.index[chosen]:
+        true = str(records.true_postcode[record])
+        kinds = [kind for kind in DAMAGES if DAMAGES[kind](true) != true]
+        kind = names.pick(rng, kinds)
+        records.loc[record, ["postcode", "postcode_damage"]] = [DAMAGES[kind](true), kind]
+
+
+def _letter_for_digit(postcode: str) -> str:
+    """The first digit that looks like a letter, as that letter."""
+    return re.sub("[01]", lambda digit: "OI"[int(digit[0])], postcode, count=1)
+
+
+DAMAGES: Mapping[str, Callable[[str], str]] = {
+    "letter_for_digit": _letter_for_digit,
+    "prefix": lambda postcode: f"CIS-{postcode}",
+    "trailing_mark": lambda postcode: f"{postcode}.",
+    "spacing": lambda postcode: f"{postcode[:2]} {postcode[2:].replace(' ', '')}",
+    "lower_case": str.lower,
+    "outward_only": lambda postcode: postcode.split()[0],
+}
+"""What can become of a postcode, by kind. Its letters and digits stand in all of them but `letter_for_digit`, whose
+letter O or I was 0 or 1, and `outward_only`, whose rest is gone."""
+REPAIRABLE = frozenset(DAMAGES) - {"outward_only"}
+"""Kinds from which the whole postcode can be told."""
+OTHER_DAMAGES = ("missing", "no_such_postcode", "placeholder", "relocated")
+"""Kinds that leave nothing to tell it from; `relocated` is another, valid, postcode."""
+
+
+def _retyping(written: str, true: str, relocated: bool) -> str:
+    """How a clerk typed a postcode, empty where as it should be."""
+    if relocated:
+        return "relocated"
+    return "" if written == true else "spacing" if written.isupper() else "lower_case"
+
+
+def _loss(written: str) -> str:
+    if not written:
+        return "missing"
+    if written == "TBC":
+        return "placeholder"
+    return "no_such_postcode" if written.endswith("KV") else "outward_only"
 
 
 def _as_keyed(rng: np.random.Generator, number: str) -> str:
