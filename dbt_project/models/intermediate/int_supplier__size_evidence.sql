@@ -86,7 +86,7 @@ claim as (
 named as (
     select
         record.supplier_id,
-        record.register is null and coalesce(bool_or(judged.outcome), false) as trades_under_a_name,
+        bool_and(record.register is null) and coalesce(bool_or(judged.outcome), false) as trades_under_a_name,
         bool_or(record.is_individual) as is_person
     from record
     left join lateral (
@@ -96,7 +96,7 @@ named as (
         order by pattern.position
         limit 1
     ) as judged on true
-    group by record.supplier_id, record.register
+    group by record.supplier_id
 ),
 
 evidence as (
@@ -113,12 +113,12 @@ evidence as (
         'public body: ' || coalesce(body.body_type, 'of unknown kind') as evidence_detail
     from body
     union all
-    select distinct
+    select
         supplier_id, 'private_person', '', null, null, null, null, null, null, 'paid as a private person'
     from named
     where is_person and not trades_under_a_name
     union all
-    select distinct
+    select
         supplier_id, 'sole_trader', '', null, null, null, null, null, null, 'trades under a name, in no register'
     from named
     where trades_under_a_name
@@ -156,7 +156,7 @@ evidence as (
         'accounts ' || accounts_category || coalesce(' made up to ' || accounts_made_up_date, '')
     from company
     union all
-    select distinct on (company_of.supplier_id, above.company_number, above.steps)
+    select
         company_of.supplier_id,
         'group_accounts',
         above.company_number || ' ' || above.steps,

@@ -27,7 +27,7 @@ parent as (
         order by pattern.position
         limit 1
     ) as judged on true
-    where coalesce(judged.outcome, true)
+    where coalesce(judged.outcome, true) and owned.parent_number is distinct from owned.company_number
     order by owned.company_number asc, owned.parent_number asc nulls last
 ),
 
@@ -50,7 +50,7 @@ chain as (
     from chain
     inner join parent on chain.parent_number = parent.company_number
     where
-        chain.parent_number <> all(chain.below)
+        coalesce(parent.parent_number <> all(chain.below), true)
         and chain.steps < (select rule.threshold from rule)
 )
 
