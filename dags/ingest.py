@@ -1,4 +1,4 @@
-"""One DAG per institution file: discover → land → load, mapped over the feeds that have something new.
+"""One DAG per institution file: discover → land → load, the last mapped over the feeds that have something new.
 
 `load` reads and loads: lines stream from the file through the reader into COPY, so nothing half-read ever lies between
 two tasks or on one worker's disk. Each file is one transaction; run any task again at any time and nothing is counted
@@ -60,17 +60,15 @@ def ingest_dag(institution: Institution) -> DAG:
                 warehouse.register_institutions(connection, [institution])
                 return ingest.waiting(connection, institution, connection_of)
 
-        @task(map_index_template=BY_FEED, **FETCHING)
+        # One task for all feeds: most have nothing new, and a task costs Airflow a second.
+        @task(**FETCHING)
         @plainly
-        def land(feed: str) -> int:
-            """Keep and register a feed's new files."""
+        def land(feeds: list[str]) -> None:
+            """Keep and register every feed's new files."""
             from anchorspend import ingest
 
-            landed = 0
-            for file in ingest.land_feed(institution, feed, connection_of):
-                landed += 1
-                print(f"landed {file.name} as {file.sha256[:12]}{'' if file.is_new else ', known already'}")
-            return landed
+            for feed, file in ingest.land_feeds(institution, feeds, connection_of):
+                print(f"{feed}: landed {file.name} as {file.sha256[:12]}{'' if file.is_new else ', known already'}")
 
         # Whatever became of landing: one feed's source that is away must not keep the others from being loaded.
         @task(map_index_template=BY_FEED, outlets=[BATCHES], trigger_rule="all_done")
@@ -94,7 +92,7 @@ def ingest_dag(institution: Institution) -> DAG:
                     raise UserError("\n".join(refused))
 
         feeds = discover()
-        land.expand(feed=feeds) >> load.expand(feed=feeds) >> report()
+        land(feeds) >> load.expand(feed=feeds) >> report()
 
     return pipeline()
 

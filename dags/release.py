@@ -2,7 +2,7 @@
 
 A burst of feeds makes one release: the first run waits until nothing has arrived for a while, and the runs that queued
 up behind it find nothing new and stop. A failed check leaves the last good release standing. Every dbt model is a task,
-in one `dbt build` (Cosmos, watcher mode).
+in one `dbt build` with its tests (Cosmos, watcher mode).
 """
 
 import os
@@ -14,7 +14,7 @@ from airflow.sdk import dag, get_current_context, task
 from anchorspend import model, settings
 from anchorspend.errors import UserError
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
+from cosmos.constants import ExecutionMode, LoadMode, SeedRenderingBehavior, TestBehavior
 from defaults import BATCHES, DEFAULTS, REGISTERS, RELEASE, plainly
 
 QUIET_SECONDS = int(os.environ.get("ANCHORSPEND_QUIET_SECONDS", "120"))
@@ -80,11 +80,19 @@ def release() -> None:
         execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
-            test_behavior=TestBehavior.AFTER_EACH,
+            # Seeds and data tests run in the same build, each test behind its model, without a task of their own: a
+            # task costs Airflow a second. One that fails fails the build, whose log names it.
+            test_behavior=TestBehavior.NONE,
+            seed_rendering_behavior=SeedRenderingBehavior.NONE,
             exclude=["resource_type:unit_test"],  # rules are tested in CI, not on every release
             emit_datasets=False,  # consumers wait for the release, never for one of its tables
         ),
-        operator_args={"install_deps": False, "deferrable": False, "poke_interval": 2},
+        operator_args={
+            "install_deps": False,
+            "deferrable": False,
+            "poke_interval": 2,
+            "dbt_cmd_flags": ["--resource-type", "test"],  # which Cosmos else leaves out with `NONE`
+        },
     )
 
     @task

@@ -199,6 +199,23 @@ FAULTS = {
         f" in (select 'primary', supplier_record_id from ({ALPHA_RECORDS} limit 1) as record)",
         "select 'primary' as definition_id",
     ),
+    ("resolution_quality", "of the sample's linked pairs at least 99 in 100 are one supplier"): Fault(
+        "insert into candidate.resolution_quality (measured_against, precision, recall)"
+        " values ('sample_truth', 0.98, 0.94)",
+        "select 'sample_truth' as measured_against, 0.98 as precision",
+    ),
+    ("resolution_quality", "of the sample's true pairs at least 95 in 100 are linked"): Fault(
+        "update candidate.resolution_quality set true_pairs = 10 where measured_against = 'sample_truth'",
+        "select 'sample_truth' as measured_against, 0.94 as recall",
+    ),
+    (
+        "resolution_quality",
+        "of the pairs that people decided about at least 90 in 100 that were linked are one supplier",
+    ): Fault(
+        "update candidate.resolution_quality set linked_pairs = 20, precision = 0.89"
+        " where measured_against = 'decisions'",
+        "select 'decisions' as measured_against, 20 as linked_pairs",
+    ),
     ("supplier_local", "every definition finds some supplier local and some not"): Fault(
         "update candidate.supplier_local set local_status = 'not_local' where definition_id = 'airport_25_miles';"
         "update candidate.supplier_local set local_status = 'local' where definition_id = 'same_region'",

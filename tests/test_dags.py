@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def described(task):
         "over": str(getattr(getattr(task, "op_kwargs_expand_input", None), "value", "")),
         "trigger_rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
         "index": getattr(task, "map_index_template", None),
+        "flags": getattr(task, "dbt_cmd_flags", []),
         }
 
 json.dump({
@@ -126,13 +128,12 @@ def test_a_feed_is_landed_loaded_and_reported_in_this_order(bag: dict[str, Any],
 
 
 @pytest.mark.parametrize("name", INSTITUTIONS)
-def test_landing_and_loading_are_mapped_over_the_feeds_that_have_something(bag: dict[str, Any], name: str) -> None:
+def test_loading_is_mapped_over_the_feeds_that_have_something(bag: dict[str, Any], name: str) -> None:
     tasks = bag["dags"][f"ingest_{name}"]["tasks"]
-    assert {task_id for task_id, task in tasks.items() if task["mapped"]} == {"land", "load"}
-    for task_id in ("land", "load"):
-        assert "feed" in tasks[task_id]["over"]
-        assert "discover" in tasks[task_id]["over"]
-        assert "feed" in tasks[task_id]["index"]
+    assert {task_id for task_id, task in tasks.items() if task["mapped"]} == {"load"}
+    assert "feed" in tasks["load"]["over"]
+    assert "discover" in tasks["load"]["over"]
+    assert "feed" in tasks["load"]["index"]
 
 
 def test_what_is_loaded_calls_for_a_release(bag: dict[str, Any]) -> None:
@@ -161,11 +162,17 @@ def test_only_tasks_that_reach_the_outside_world_try_again(bag: dict[str, Any]) 
     assert retried == FETCHING
 
 
-def test_every_model_and_seed_is_a_task_of_the_release(bag: dict[str, Any], manifest: dict[str, Any]) -> None:
-    built = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] in {"model", "seed"}}
+def test_every_model_is_a_task_of_the_release_and_every_seed_and_test_runs_with_them(
+    bag: dict[str, Any], manifest: dict[str, Any]
+) -> None:
+    built = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "model"}
     assert len(built) > 20
-    named = {part for task_id in bag["dags"]["release"]["tasks"] for part in task_id.split(".")}
-    assert [name for name in sorted(built) if not {name, f"{name}_run", f"{name}_seed"} & named] == []
+    tasks = bag["dags"]["release"]["tasks"]
+    shown = {task_id.removeprefix("build.") for task_id in tasks if task_id.startswith("build.")}
+    assert shown - {"dbt_producer_watcher", "dbt_producer_watcher_done"} == {f"{name}_run" for name in built}
+    flags = tasks["build.dbt_producer_watcher"]["flags"]
+    kinds = {kind for option, kind in pairwise(flags) if option == "--resource-type"}
+    assert {"model", "seed", "test"} <= kinds
 
 
 def test_a_release_is_built_before_it_is_audited_and_audited_before_it_is_published(bag: dict[str, Any]) -> None:

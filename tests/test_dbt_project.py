@@ -19,7 +19,10 @@ FOLDERS = {
     "intermediate": r"int_[a-z]+__[a-z_]+",
     "warehouse": r"(?!stg_|int_|dim_|fct_|kpi_)[a-z_]+",
     # Besides dimensions, facts and KPIs: the published names that are fixed without a prefix.
-    "marts": r"(dim|fct|kpi|joint|feed|line)_[a-z_]+|spend_basis|supplier_local|likely_double_payment|scope_bridge",
+    "marts": (
+        r"(dim|fct|kpi|joint|feed|line|supplier)_[a-z_]+|spend_basis|likely_double_payment|scope_bridge"
+        r"|resolution_quality"
+    ),
 }
 RULES = {"local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"}
 GENERIC = {"expression_is_true", "not_blank", "relationship_within_institution", "sums_reconcile", "unique_combination"}

@@ -1,6 +1,6 @@
 """Ingest: land, read and load, put together for one feed. What the ingest DAGs and `anchorspend ingest` both run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,10 +72,24 @@ def land_feed(
             """,
             [institution.id, feed_id, told or None],
         )
-    if any(isinstance(problem, fetch.FetchFailed) for problem in problems):
-        raise fetch.FetchFailed(told)
-    if problems:
-        raise UserError(told)
+    _raise(problems)
+
+
+def land_feeds(
+    institution: Institution, feed_ids: Iterable[str], connections: fetch.Lookup = fetch.from_environment
+) -> Iterator[tuple[str, land.Landed]]:
+    """Land every new file of several feeds, feed by feed, each with its feed's id.
+
+    A feed that has a problem stops no other. At the end the problems are raised together, as `land_feed` does.
+    """
+    problems: list[UserError | fetch.FetchFailed] = []
+    for feed_id in feed_ids:
+        try:
+            for landed in land_feed(institution, feed_id, connections):
+                yield feed_id, landed
+        except (UserError, fetch.FetchFailed) as problem:
+            problems.append(type(problem)(f"{feed_id}: {problem}"))
+    _raise(problems)
 
 
 def load_feed(
@@ -121,6 +135,15 @@ def refused(connection: psycopg.Connection, institution: Institution) -> list[st
             [institution.id, feed_id],
         )
     ]
+
+
+def _raise(problems: list[UserError | fetch.FetchFailed]) -> None:
+    """Raise problems as one: as what trying again can help with where it can help with any of them."""
+    told = "\n".join(str(problem) for problem in problems)
+    if any(isinstance(problem, fetch.FetchFailed) for problem in problems):
+        raise fetch.FetchFailed(told)
+    if problems:
+        raise UserError(told)
 
 
 def _troubles(connection: psycopg.Connection, institution: Institution) -> list[tuple[str, str]]:

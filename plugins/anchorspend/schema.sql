@@ -229,6 +229,12 @@ create table if not exists raw.supplier_record (
     batch_id bigint not null
 );
 
+-- One row per supplier record whose true supplier is known beforehand: the truth of the sample county.
+create table if not exists reference.known_supplier (
+    supplier_record_id uuid primary key,
+    true_supplier_id text not null
+);
+
 -- One row per batch whose supplier records are resolved. A release is made from these batches and no later ones.
 create table if not exists reference.resolved_batch (
     batch_id bigint primary key references ops.batch
@@ -313,6 +319,7 @@ create table if not exists ops.supplier_decision (
     right_records text[],
     register text check (register in ('company', 'charity', 'mutual', 'public_body')),
     register_number text,
+    were_linked boolean, -- for same and different: whether the two stood as one supplier when it was decided
     decided_by text not null,
     reason text not null,
     decided_at timestamptz not null default clock_timestamp(),

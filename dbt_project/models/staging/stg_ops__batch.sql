@@ -4,7 +4,7 @@ with batch as (select * from {{ source('ops', 'batch') }}),
 
 resolved as (select * from {{ source('reference', 'resolved_batch') }}),
 
-institution as (select * from {{ ref('stg_ops__institution') }}),
+institution as (select * from {{ source('ops', 'institution') }} where institution_type <> 'register'),
 
 file as (select * from {{ source('landing', 'file') }}),
 

@@ -134,10 +134,27 @@ def decide(
         row = connection.execute(
             """
             insert into ops.supplier_decision (kind, left_id, right_id, left_records, right_records, register,
-                register_number, decided_by, reason)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning decision_id
+                register_number, were_linked, decided_by, reason)
+            select %(kind)s, %(left)s, %(right)s, %(lefts)s, %(rights)s, %(register)s, %(number)s,
+                case when %(rights)s::text[] is not null then exists (
+                    select from reference.supplier_link as one
+                    inner join reference.supplier_link as other using (supplier_id)
+                    where one.supplier_record_id = any(%(lefts)s) and other.supplier_record_id = any(%(rights)s)
+                ) end,
+                %(by)s, %(reason)s
+            returning decision_id
             """,
-            [kind, left, right, sides[0], sides[1] if right else None, register, number, decided_by, reason],
+            {
+                "kind": kind,
+                "left": left,
+                "right": right,
+                "register": register,
+                "number": number,
+                "lefts": sides[0],
+                "rights": sides[1] if right else None,
+                "by": decided_by,
+                "reason": reason,
+            },
         ).fetchone()
         assert row
         return int(row[0])
@@ -199,21 +216,18 @@ def review(limit: int = 50) -> list[Question]:
     `warehouse.fct_spend` where it stands, else 0. Names are as published: for the eyes of those who may see `raw`.
     """
     with warehouse.connect() as connection:
-        spent = "select null::text as supplier_record_id, 0::numeric as pounds where false"
-        fact = connection.execute(
-            """
-            select table_schema || '.' || table_name from information_schema.columns
-            where column_name in ('supplier_record_id', 'amount') and (table_schema, table_name) in (
-                ('warehouse', 'fct_spend'), ('warehouse', 'spend_line'))
-            group by 1 having count(*) = 2
-            """
-        ).fetchone()
-        if fact:
-            spent = f"select supplier_record_id::text, sum(abs(amount)) as pounds from {fact[0]} group by 1"  # noqa: S608
+        connection.execute("create temporary table spent (supplier_record_id text, pounds numeric)")
+        stands = connection.execute("select to_regclass('warehouse.fct_spend') is not null").fetchone()
+        if stands and stands[0]:
+            connection.execute(
+                """
+                insert into spent
+                select supplier_record_id::text, sum(abs(amount)) from warehouse.fct_spend group by supplier_record_id
+                """
+            )
         rows = connection.execute(
-            f"""
-            with spent as ({spent}),
-            supplier_spent as (
+            """
+            with supplier_spent as (
                 select supplier_id, sum(pounds) as pounds, array_agg(distinct institution_id) as institutions
                 from reference.supplier_link left join spent using (supplier_record_id) group by supplier_id
             )
@@ -228,7 +242,7 @@ def review(limit: int = 50) -> list[Question]:
             left join spent as own on own.supplier_record_id = link.supplier_record_id
             where link.rule in ('own_record', 'model') and (one ->> 'probability')::float >= %s
             order by 10 desc, 8 desc, 1, 5 limit %s
-            """.encode(),  # noqa: S608
+            """,
             [_DOUBTFUL, limit],
         ).fetchall()
     return [

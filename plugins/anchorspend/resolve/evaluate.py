@@ -1,19 +1,19 @@
 """How good the resolution is, measured against known truth and beside two plain methods."""
 
-import json
 import re
 import uuid
-from collections.abc import Hashable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from anchorspend import settings
-from anchorspend.resolve import link
+from anchorspend import settings, warehouse
+from anchorspend.errors import UserError
+from anchorspend.resolve import link, register
 from anchorspend.resolve.names import names
 from anchorspend.resolve.profiles import IDENTIFIERS, RECORD
+from anchorspend.resolve.records import read_records
 
 _FUZZY_THRESHOLDS = (80, 85, 90, 92, 94, 96, 98, 100)
 _CHUNK = 500
@@ -45,26 +45,59 @@ class Evaluation:
     fuzzy: Measured
     fuzzy_threshold: int
 
-    def to_json(self) -> str:
-        """The evaluation as JSON."""
-        return json.dumps(asdict(self), indent=1)
+
+@dataclass(frozen=True)
+class Judged:
+    """Register links of names that people judged. `precision`: right links among links; `recall`: right links among
+    names that stand in a register."""
+
+    names: int
+    precision: float
+    recall: float
 
 
 def evaluate(truth: Path, *, known_numbers: bool = False) -> Evaluation:
     """Resolve the records of a sample county's folder of truth, and measure. See `records_of` for what is counted."""
     records = records_of(truth, known_numbers=known_numbers)
     counted = ~records.is_private
-    linked = link.link(records[[*RECORD, "is_private"]])
+    return compare(records, link.link(records[[*RECORD, "is_private"]]).table.group, counted)
+
+
+def standing() -> Evaluation:
+    """Measure the links as they stand in the warehouse, on the records whose true supplier is known.
+
+    Raises `UserError` where none is: only the sample county comes with its truth.
+    """
+    with warehouse.connect() as connection:
+        records = read_records(connection)
+        rows = connection.execute(
+            """
+            select known.supplier_record_id::text, true_supplier_id, supplier_id,
+                coalesce((select sum(abs(amount)) from warehouse.fct_spend as line
+                    where line.supplier_record_id = known.supplier_record_id), 0)::float
+            from reference.known_supplier as known
+            inner join reference.supplier_link as link on link.supplier_record_id = known.supplier_record_id::text
+            """
+        ).fetchall()
+    if not rows:
+        raise UserError("no supplier record's true supplier is known; only the sample county comes with its truth")
+    known = pd.DataFrame(rows, columns=["supplier_record_id", "truth", "supplier_id", "pounds"])
+    records = records.merge(known, on="supplier_record_id")
+    return compare(records, records.supplier_id, ~records.is_private)
+
+
+def compare(records: pd.DataFrame, groups: pd.Series, counted: pd.Series) -> Evaluation:
+    """Judge groups of records (supplier_record_id, supplier_name, truth, pounds) beside the two plain methods."""
     cores = pd.Series([(names(one) or [None])[0] for one in records.supplier_name], index=records.index)
     equal = cores.map(lambda one: one.core if one else None)
     equal = equal.where(equal.notna(), "record " + records.supplier_record_id)
 
-    def measured(groups: pd.Series) -> Measured:
-        return measure(groups, records.truth, records.pounds, counted)
+    def measured(found: pd.Series) -> Measured:
+        return measure(found, records.truth, records.pounds, counted)
 
-    fuzzy = {at: measured(groups) for at, groups in _fuzzy(records.supplier_name[counted].fillna("")).items()}
+    fuzzy = {at: measured(found) for at, found in _fuzzy(records.supplier_name[counted].fillna("")).items()}
     best = max(fuzzy, key=lambda at: (_f1(fuzzy[at]), at))
-    return Evaluation(len(records), measured(linked.table.group), measured(equal), fuzzy[best], best)
+    return Evaluation(len(records), measured(groups), measured(equal), fuzzy[best], best)
 
 
 def records_of(truth: Path, *, known_numbers: bool = False) -> pd.DataFrame:
@@ -163,15 +196,76 @@ def _fuzzy(written: pd.Series) -> dict[int, pd.Series]:
     return result
 
 
-def against_numbers(
-    found: Iterable[tuple[Hashable, Hashable]], judged: dict[Hashable, frozenset[Hashable]]
-) -> tuple[float, float]:
-    """Precision and recall of register links of names that people judged.
+def learn_truth(truth: Path) -> int:
+    """Keep the true suppliers of a sample county's records in `reference.known_supplier`; how many records.
 
-    `found`: (name, register number or None). `judged`: the numbers a name is right under, empty where it is in no
-    register. Precision: right links among links; recall: right links among names that are in a register.
+    `truth`: the folder the sample wrote beside its inbox. Replaces what was known before.
     """
-    links = [(name, number) for name, number in found if number is not None]
-    right = sum(number in judged[name] for name, number in links)
-    registered = sum(bool(numbers) for numbers in judged.values())
-    return right / max(len(links), 1), right / max(registered, 1)
+    columns = ["institution_id", "supplier_ref", "name", "postcode", "supplier_id"]
+    table = pd.read_csv(truth / "supplier_records.csv", dtype=str, keep_default_na=False, usecols=columns)
+    with warehouse.connect() as connection:
+        connection.execute(
+            "create temporary table told (institution_id text, ref text, name text, place text, truth text)"
+        )
+        with connection.cursor() as cursor, cursor.copy("copy told from stdin") as copy:
+            for row in table[columns].itertuples(index=False):
+                copy.write_row([cell or None for cell in row])
+        connection.execute("delete from reference.known_supplier")
+        done = connection.execute(
+            """
+            insert into reference.known_supplier
+            select distinct on (1) raw.supplier_record_id(institution_id, ref, name, place), truth
+            from told order by 1, 2
+            """
+        )
+        return done.rowcount
+
+
+def judged(path: Path) -> Judged:
+    """Link names that people judged to registers made of their judgement, and measure.
+
+    `path`: CSV with supplier, companynumber, companyname, charityregno and charityname, `-1` where a name is in no
+    register. The registers hold every judged body, and for each company a distractor that shares its beginning. They
+    stand in the warehouse for the length of a transaction that is rolled back; a release waits meanwhile.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    companies = table[table.companynumber != "-1"].drop_duplicates("companynumber")
+    charities = table[table.charityregno != "-1"].drop_duplicates("charityregno")
+    others = [f"{name.rsplit(' ', 2)[0]} SERVICES" for name in companies.companyname if name.count(" ") > 1]
+    asked = table.drop_duplicates("supplier").reset_index(drop=True)
+    sought = {
+        position: register.Sought(
+            frozenset((one.core, one.form, one.qualifier) for one in names(name)), frozenset(), frozenset(), frozenset()
+        )
+        for position, name in enumerate(asked.supplier)
+    }
+    with warehouse.connect() as connection:
+        connection.execute("truncate reference.register_name, raw.company, raw.charity, raw.mutual, raw.public_body")
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into raw.company (batch_id, line_no, source_row, company_number, company_name)"
+                " values (1, 1, 1, %s, %s)",
+                [
+                    *zip(companies.companynumber, companies.companyname, strict=True),
+                    *((f"{80_000_000 + number}", name) for number, name in enumerate(others)),
+                ],
+            )
+            cursor.executemany(
+                "insert into raw.charity (batch_id, line_no, source_row, charity_number, charity_name,"
+                " registration_status, company_number) values (1, 1, 1, %s, %s, 'Registered', %s)",
+                [
+                    (number, name, company.lstrip("0"))
+                    for number, name, company in zip(
+                        charities.charityregno, charities.charityname, charities.companynumber, strict=True
+                    )
+                ],
+            )
+        register.refresh(connection)
+        found = register.find(connection, sought)
+        connection.rollback()
+    right = [
+        {company, charity} - {"-1"} for company, charity in zip(asked.companynumber, asked.charityregno, strict=True)
+    ]
+    links = [(position, entry.number) for position, entry in found.items() if entry.number is not None]
+    hits = sum(number in right[position] for position, number in links)
+    return Judged(len(asked), round(hits / max(len(links), 1), 5), round(hits / max(sum(map(bool, right)), 1), 5))
