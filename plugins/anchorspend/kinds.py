@@ -389,8 +389,8 @@ KINDS: Mapping[str, Kind] = {
             "postcode": _text("registered office, postcode"),
         },
     ),
-    # Companies House, people with significant control (a daily snapshot in JSON), which the partnership flattens: of each
-    # company the corporate entity with the largest share. Companies without one are not in it.
+    # Companies House, people with significant control (a daily snapshot in JSON), which the partnership flattens: of
+    # each company the corporate entity with the largest share. Companies without one are not in it.
     "company_parent": Kind(
         meaning="who owns a company: one company with a corporate parent",
         amount=None,

@@ -1,9 +1,12 @@
 """Which registered company, charity, mutual or public body a supplier is: by number, exact name, else the model."""
 
-import io
-from collections import defaultdict
+import os
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import pandas as pd
@@ -86,22 +89,45 @@ def refresh(connection: psycopg.Connection) -> None:
 
 
 def _copy_names(connection: psycopg.Connection, register: str) -> None:
-    copied = "copy reference.register_name from stdin (format text, null '')"
-    with connection.cursor(name="names_of_register") as source, connection.cursor() as target:
+    """Copy the comparable names of a register; of a large one, on every processor."""
+    with ExitStack() as opened:
+        source = opened.enter_context(connection.cursor(name="names_of_register"))
         source.execute(_SOURCES[register].encode())
+        pool: ProcessPoolExecutor | None = None
+        waiting: deque[Future[str]] = deque()
         while rows := source.fetchmany(_CHUNK):
-            text = io.StringIO()
-            for batch_id, number, name, postcode, company, is_current in rows:
-                if register == "company":
-                    number = identifiers.company_number(number) or number
-                for one in names(name)[:1]:
-                    values = (
-                        *(register, number, name, one.core, one.form, one.qualifier),
-                        *(identifiers.postcode(postcode), is_current, identifiers.company_number(company), batch_id),
-                    )
-                    text.write("\t".join(map(_copied, values)) + "\n")
-            with target.copy(copied.replace("null ''", "null '\\N'").encode()) as copy:
-                copy.write(text.getvalue())
+            if pool is None and len(rows) < _CHUNK:
+                _copy_text(connection, _comparable(register, rows))
+                continue
+            if pool is None:
+                # Not forked: the connection belongs to this process.
+                pool = opened.enter_context(ProcessPoolExecutor(mp_context=get_context("spawn")))
+            waiting.append(pool.submit(_comparable, register, rows))
+            if len(waiting) > (os.cpu_count() or 1):
+                _copy_text(connection, waiting.popleft().result())
+        for one in waiting:
+            _copy_text(connection, one.result())
+
+
+def _comparable(register: str, rows: Sequence[tuple[Any, ...]]) -> str:
+    """Rows of a register's names as lines of COPY for `reference.register_name`."""
+    lines = []
+    for batch_id, number, name, postcode, company, is_current in rows:
+        if register == "company":
+            number = identifiers.company_number(number) or number
+        for one in names(name)[:1]:
+            values = (
+                *(register, number, name, one.core, one.form, one.qualifier),
+                *(identifiers.postcode(postcode), is_current, identifiers.company_number(company), batch_id),
+            )
+            lines.append("\t".join(map(_copied, values)) + "\n")
+    return "".join(lines)
+
+
+def _copy_text(connection: psycopg.Connection, text: str) -> None:
+    copied = b"copy reference.register_name from stdin (format text)"
+    with connection.cursor() as target, target.copy(copied) as copy:
+        copy.write(text)
 
 
 def _copied(value: object) -> str:
@@ -125,7 +151,7 @@ def find(connection: psycopg.Connection, sought: dict[int, Sought]) -> dict[int,
     candidates = _candidates(connection, left)
     if candidates.empty:
         return found
-    exact = candidates[candidates.is_exact]
+    exact = candidates[candidates.is_exact.astype(bool)]
     matched: dict[int, list[dict[Any, Any]]] = defaultdict(list)
     for row in exact.to_dict("records"):
         matched[row["key"]].append(row)
@@ -199,7 +225,8 @@ def _candidates(connection: psycopg.Connection, sought: dict[int, Sought]) -> pd
         *("key", "is_exact", "register", "register_number", "name", "core", "form", "qualifier", "postcode"),
         *("is_current", "entity"),
     ]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns).astype(object)
+    return table.where(table.notna(), None)  # an entry without a postcode has None, as a record has
 
 
 def by_name(one: Sought, rows: Sequence[dict[Any, Any]]) -> Entry:

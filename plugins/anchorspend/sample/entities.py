@@ -14,8 +14,8 @@ from anchorspend.sample.world import Supplier
 NEW_BANDS = date(2025, 4, 6)
 """First day of the financial years that the raised bands of the Companies Act hold for (SI 2024/1303)."""
 _BANDS = {
-    # turnover and balance sheet in pounds, employees: two of three must not be exceeded (Companies Act 2006, ss 382-384,
-    # 465-467)
+    # Turnover and balance sheet in pounds, employees: two of three must not be exceeded (Companies Act 2006, sections
+    # 382 to 384 and 465 to 467).
     False: {
         "micro": (632_000, 316_000, 10),
         "small": (10_200_000, 5_100_000, 50),
@@ -54,7 +54,6 @@ _BODY_TYPES = {
     "pension": "pension_fund",
     "revenue": "department",
 }
-_INSTITUTION_TYPES = {"council": "council", "police": "police", "fire": "fire", "nhs": "nhs", "university": "university"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ class Entity:
 
     `registered_name` differs from what ledgers write where the company took another name, which then is
     `previous_name`. `company_number` is also that of the company behind an academy, which no ledger shows.
-    `company_employees`, `turnover` and `balance_sheet` are the company's own, while `Supplier.employees` counts those of
-    its group. `filing` (0 to 1) is the luck that decides between the kinds of accounts a company of its size may file.
+    `company_employees`, `turnover` and `balance_sheet` are the company's own, while `Supplier.employees` counts those
+    of its group. `filing` (0 to 1) is the luck that decides between the accounts a company of its size may file.
 
     `sme_*`: yes, no, or empty where a definition does not reach: the Companies Act those who are no company. Charities,
     public bodies and private persons are no enterprises here. `voluntary`: yes or no, by the inclusions and exclusions
@@ -202,7 +201,7 @@ def _category(entity: Entity, made_up: date) -> str:
 def body_type(supplier: Supplier) -> str:
     """Which sort of public body a supplier is, from its name; of a county's institution, from what it is."""
     if supplier.institution_id:
-        return _INSTITUTION_TYPES.get(bodies()[supplier.institution_id].type, "airport")
+        return bodies()[supplier.institution_id].type
     name = supplier.legal_name.casefold()
     return next((kind for word, kind in _BODY_TYPES.items() if word in name), "other")
 
@@ -357,9 +356,7 @@ def _is_voluntary(one: Supplier, form: str, excluded: str) -> bool:
     return form == "limited_by_guarantee" and one.sector == "company" and one.category[:2] in {"32", "40", "20"}
 
 
-def _registered(
-    rng: np.random.Generator, one: Supplier, agents: list[str], geography: Geography, chance: float
-) -> str:
+def _registered(rng: np.random.Generator, one: Supplier, agents: list[str], geography: Geography, chance: float) -> str:
     """The registered office: mostly where it trades, else at an agent's or an accountant's."""
     if chance < _AT_AGENT:
         return names.pick(rng, agents)

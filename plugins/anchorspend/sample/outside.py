@@ -40,7 +40,7 @@ _FORMS = {
     "charitable_incorporated_organisation": "Charitable Incorporated Organisation",
 }
 _PREVIOUS = 10
-_COMPANY_HEADER = [
+COMPANY_HEADER = [
     *("CompanyName", " CompanyNumber", "RegAddress.CareOf", "RegAddress.POBox", "RegAddress.AddressLine1"),
     *(" RegAddress.AddressLine2", "RegAddress.PostTown", "RegAddress.County", "RegAddress.Country"),
     *("RegAddress.PostCode", "CompanyCategory", "CompanyStatus", "CountryOfOrigin", "DissolutionDate"),
@@ -137,7 +137,7 @@ class Outside:
     # Companies House
 
     def _write_companies(self, path: Path) -> int:
-        rows = {}
+        rows: dict[str, _Row] = {}
         for supplier, entity in self._known:
             if entity.company_number:
                 rows.setdefault(entity.company_number, self._company(entity, _sic(supplier.category)))
@@ -154,9 +154,9 @@ class Outside:
         # In the order of names, as Companies House has them.
         ordered = sorted(rows.values(), key=lambda row: (str(row["CompanyName"]), str(row[" CompanyNumber"])))
         text = io.StringIO(newline="")
-        text.write(",".join(_COMPANY_HEADER) + "\n")
+        text.write(",".join(COMPANY_HEADER) + "\n")
         writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerows([row.get(name, "") for name in _COMPANY_HEADER] for row in ordered)
+        writer.writerows([row.get(name, "") for name in COMPANY_HEADER] for row in ordered)
         path.write_bytes(text.getvalue().encode())
         return len(rows)
 
@@ -193,9 +193,7 @@ class Outside:
         number = str(charity["charity_company_registration_number"]).zfill(8)
         if number.startswith("CE"):
             form, category, made_up = "charitable_incorporated_organisation", "NO ACCOUNTS FILED", None
-            row = _company_row(
-                number, str(charity["charity_name"]), str(charity["charity_contact_postcode"]), form, ""
-            )
+            row = _company_row(number, str(charity["charity_name"]), str(charity["charity_contact_postcode"]), form, "")
             return row | {"Accounts.AccountCategory": category}
         form, category, made_up = "limited_by_guarantee", "TOTAL EXEMPTION FULL", _year_end(self._as_of)
         sic = "88990 - Other social work activities without accommodation n.e.c."
@@ -298,7 +296,8 @@ class Outside:
             for number in range(1, 1 + int(rng.integers(1, 3)) if rng.random() < 0.05 else 1):
                 name = f"{names.root(rng)} {names.pick(rng, ('Memorial Fund', 'Almshouses', 'Sports Ground'))}"
                 linked.append(
-                    row | {"linked_charity_number": number, "charity_name": name.upper(), "latest_income": ""}
+                    row
+                    | {"linked_charity_number": number, "charity_name": name.upper(), "latest_income": ""}
                     | {"latest_expenditure": "", "charity_company_registration_number": "", "charity_is_cio": "False"}
                 )
         rows += linked
@@ -400,9 +399,9 @@ class Outside:
             since = date(1900, 1, 1) + timedelta(int(rng.integers(0, 41_000)))
             ended = (since + timedelta(900)).strftime(_DAY) if status == "Deregistered" else ""
             address = f"{1 + len(name) % 70} {_STREETS[len(name) % len(_STREETS)]}, Sampleton, {postcode}"
+            told = [name, kind, address, since.strftime(_DAY), ended]
             act = "Co-operative and Community Benefit Societies Act 2014"
-            row = [number[:-1], number[-1], number, name, kind, address, since.strftime(_DAY), ended, act, "", "", status]
-            rows.append(row)
+            rows.append([number[:-1], number[-1], number, *told, act, "", "", status])
         rows.sort(key=lambda row: int(str(row[0])))
         write_rows(path, [_MUTUAL_HEADER, *rows])
         return len(rows)
@@ -442,9 +441,9 @@ class Outside:
             if entity.public_body_id:
                 kind = entity.public_body_type
                 numbers = (entity.company_number, supplier.charity_number)
-                for name in (supplier.legal_name, *supplier.trading_names):
-                    told = (supplier.postcode, sources.get(kind, "GOV.UK"))
-                    rows.append([entity.public_body_id, name, kind, _code(kind, entity.public_body_id), *numbers, *told])
+                body_id, told = entity.public_body_id, (supplier.postcode, sources.get(kind, "GOV.UK"))
+                every = (supplier.legal_name, *supplier.trading_names)
+                rows += [[body_id, name, kind, _code(kind, body_id), *numbers, *told] for name in every]
         taken = {str(row[1]).casefold() for row in rows}
         kinds = {
             "Parish Council": "parish_council",
@@ -493,7 +492,7 @@ class Outside:
         rng = self._rngs["group_parents"]
         shares = ("ownership-of-shares-75-to-100-percent", "ownership-of-shares-50-to-75-percent")
         day = self._as_of.strftime(_DAY)
-        rows = {}
+        rows: dict[str, list[str]] = {}
         for _, entity in self._known:
             if entity.parent_name:
                 share = shares[int(rng.random() < 0.15)]

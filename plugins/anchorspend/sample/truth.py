@@ -101,7 +101,8 @@ def write_truth(
 
 
 def _write_suppliers(folder: Path, suppliers: list[Supplier], law: Law, as_of: date) -> None:
-    table = _table(Supplier, suppliers).assign(**_table(Entity, law.entities))  # an academy's company number is the law's
+    # Company numbers are the law's, which knows the company behind an academy.
+    table = _table(Supplier, suppliers).assign(**_table(Entity, law.entities))
     table["trading_names"] = table.trading_names.str.join("|")
     for flag in ("sme", "parent_is_large", "voluntary"):
         table[flag] = np.where(table[flag], "yes", "no")

@@ -19,7 +19,7 @@ _SECOND_RECORDS = 0.02
 CARD_CELL = Cell(in_scope=True, sme=False, local=False)
 """Where the bank behind the procurement cards belongs."""
 _DAMAGED, _DAMAGED_NOT_LOST = 0.015, 0.25
-"""Shares of records whose postcode is damaged, and of those that would be without one and have a damaged one instead."""
+"""Shares of records whose postcode is damaged, and of those without one that have a damaged one instead."""
 _NUMBERS_KNOWN = 0.6
 """Share of register numbers an institution holds; spreadsheets have taken the leading zeros of company numbers."""
 
@@ -39,8 +39,9 @@ def vendor_records(
     Columns: supplier (position in the world), cell, size (how much is bought, relative), supplier_ref, name, postcode,
     company_number, charity_number and vat_number (as written), paid_<year> (whether it is paid in that year),
     flawless (whether nothing about it may be wrong), true_postcode (the supplier's) and postcode_damage (what became of
-    it on the record, a key of `DAMAGES` or `OTHER_DAMAGES`; empty where it reads as it should). In every year the records of a cell are as many as its target
-    says; from year to year the oldest go. `card_issuer` is among them in every year, where one is given.
+    it on the record, a key of `DAMAGES` or `OTHER_DAMAGES`; empty where it reads as it should). In every year the
+    records of a cell are as many as its target says; from year to year the oldest go. `card_issuer` is among them in
+    every year, where one is given.
     """
     parts = []
     for cell in years[YEARS[0]]:
