@@ -1,10 +1,13 @@
--- One row per supplier record and fact that a rule of the voluntary sector can ask for: attribute, value, what it is
--- taken from. A charity or society counts by where it stood on the day the record was last paid.
+-- One row per supplier record and fact that a rule of the voluntary sector can ask for. `stands_on`: a register's entry,
+-- the record itself, or no more than a name. A charity or society counts by where it stood on the day the record was last paid.
 {{ config(materialized='table') }}
 
 with record as (select * from {{ ref('int_supplier__resolved') }}),
 
-body as (select * from {{ ref('int_supplier__public_body') }}),
+body as (select supplier_record_id, body_type, evidence from {{ ref('int_supplier__public_body') }}),
+
+-- A charity of a public body stands in the list of public bodies by its charity number.
+listed as (select charity_number, body_type from {{ ref('stg_raw__public_body') }} where charity_number is not null),
 
 company as (
     select
@@ -56,14 +59,19 @@ attribute as (
         'public_body' as attribute,
         coalesce(body_type, '') as value,
         'public body: ' || coalesce(body_type, 'of unknown kind') as evidence,
-        false as is_register
+        evidence as stands_on
     from body
     union
-    select supplier_record_id, 'person', '', 'paid as a private person', false
+    select
+        charity.supplier_record_id, 'public_body', listed.body_type, 'public body: ' || listed.body_type, 'register'
+    from charity
+    inner join listed on charity.charity_number = listed.charity_number
+    union
+    select supplier_record_id, 'person', '', 'paid as a private person', 'record'
     from record
     where is_individual
     union
-    select supplier_record_id, 'company_category', lower(company_category), 'legal form: ' || company_category, true
+    select supplier_record_id, 'company_category', lower(company_category), 'legal form: ' || company_category, 'register'
     from company
     union
     select
@@ -76,7 +84,7 @@ attribute as (
             else 'standing:'
         end || case when charity.is_cio then 'cio' else lower(coalesce(charity.charity_type, '')) end,
         'charity ' || charity.charity_number || coalesce(', removed ' || charity.removal_date, ''),
-        true
+        'register'
     from charity
     left join paid on charity.supplier_record_id = paid.supplier_record_id
     union
@@ -89,19 +97,19 @@ attribute as (
         end,
         lower(mutual.registered_as),
         'society ' || mutual.society_number || ', ' || mutual.registered_as,
-        true
+        'register'
     from mutual
     left join paid on mutual.supplier_record_id = paid.supplier_record_id
     union
-    select record.supplier_record_id, 'name', lower(name.value), 'name', false
+    select record.supplier_record_id, 'name', lower(name.value), 'name', 'name'
     from record
     cross join lateral (values (record.resolved_name), (record.supplier_name)) as name (value)
     where not record.is_individual and name.value is not null and name.value !~ '^\(not named\)$'
     union
-    select supplier_record_id, 'name', lower(company_name), 'name in the register of companies', true
+    select supplier_record_id, 'name', lower(company_name), 'name in the register of companies', 'register'
     from company
     union
-    select linked.supplier_record_id, 'curated', curated.outcome, 'listed: ' || curated.listed_name, true
+    select linked.supplier_record_id, 'curated', curated.outcome, 'listed: ' || curated.listed_name, 'register'
     from {{ ref('vcs_curated') }} as curated
     inner join (
         select supplier_record_id, register, register_number from record where register is not null

@@ -4,7 +4,10 @@
 
 with record as (select * from {{ ref('int_supplier__resolved') }}),
 
-body as (select * from {{ ref('int_supplier__public_body') }}),
+body as (select supplier_id, body_type, evidence from {{ ref('int_supplier__public_body') }}),
+
+-- A charity of a public body stands in the list of public bodies by its charity number.
+listed as (select charity_number, body_type from {{ ref('stg_raw__public_body') }} where charity_number is not null),
 
 pattern as (select * from {{ ref('size_pattern') }} where applies_to = 'supplier_name'),
 
@@ -103,7 +106,7 @@ evidence as (
     select distinct on (body.supplier_id)
         body.supplier_id,
         'public_body' as evidence_id,
-        body.body_type as subject,
+        body.evidence as subject,
         null::bigint as employees,
         null::numeric as income,
         null::text as accounts_category,
@@ -111,7 +114,14 @@ evidence as (
         null::boolean as claimed_sme,
         null::boolean as is_head,
         'public body: ' || coalesce(body.body_type, 'of unknown kind') as evidence_detail
-    from body
+    from (
+        select supplier_id, body_type, evidence from body
+        union all
+        select charity.supplier_id, listed.body_type, 'register' as evidence
+        from charity
+        inner join listed on charity.charity_number = listed.charity_number
+    ) as body
+    order by body.supplier_id asc, body.evidence desc, body.body_type asc
     union all
     select
         supplier_id, 'private_person', '', null, null, null, null, null, null, 'paid as a private person'

@@ -69,7 +69,7 @@ read_under as (
                     end
         end as sme_status,
         case
-            when understood.evidence_id = 'public_body' then 'proven'
+            when understood.evidence_id = 'public_body' and understood.subject = 'register' then 'proven'
             when understood.evidence_id = 'employees' then employees_proof.certainty
             when understood.evidence_id in ('accounts', 'group_accounts') and understood.bands_certainty = 'proven'
                 then accounts_proof.certainty

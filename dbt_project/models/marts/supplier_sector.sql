@@ -40,7 +40,7 @@ judged as (
         fit.reason,
         attribute.supplier_record_id,
         attribute.evidence,
-        attribute.is_register
+        attribute.stands_on
     from attribute
     inner join fit on attribute.attribute = fit.attribute and attribute.value = fit.value
 ),
@@ -71,8 +71,13 @@ select
     case
         when
             chosen.certainty = 'proven'
-            and chosen.is_register
-            and coalesce(record.register_probability, 0) < probability.threshold
+            and (
+                chosen.stands_on = 'name'
+                or (
+                    chosen.stands_on = 'register'
+                    and coalesce(record.register_probability, 0) < probability.threshold
+                )
+            )
             then 'likely'
         else chosen.certainty
     end as certainty,
