@@ -24,7 +24,12 @@ FOLDERS = {
         r"|resolution_quality"
     ),
 }
-RULES = {"local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"}
+RULES = {
+    *("local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule"),
+    *("sme_definition", "size_evidence", "size_rule", "size_pattern", "size_employees_proof"),
+    *("accounts_category_meaning", "accounts_category_bands", "accounts_category_proof"),
+    *("vcs_definition", "vcs_rule", "vcs_curated"),
+}
 GENERIC = {"expression_is_true", "not_blank", "relationship_within_institution", "sums_reconcile", "unique_combination"}
 FLOAT = re.compile(r"\b(float[48]?|double|double precision|real)\b", re.IGNORECASE)
 
