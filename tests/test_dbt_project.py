@@ -21,7 +21,7 @@ FOLDERS = {
     # Besides dimensions, facts and KPIs: the published names that are fixed without a prefix.
     "marts": (
         r"(dim|fct|kpi|joint|feed|line|supplier)_[a-z_]+|spend_basis|likely_double_payment|scope_bridge"
-        r"|resolution_quality"
+        r"|resolution_quality|claim_difference"
     ),
 }
 RULES = {

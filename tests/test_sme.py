@@ -1,17 +1,15 @@
 """SME status: what seeds claim held against the limits themselves, and the sample county's suppliers against truth."""
 
 import csv
-import io
 import itertools
 import json
 import os
-import random
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ import psycopg
 import pytest
 from anchorspend import contract, ingest, model, release, resolve, settings, warehouse
 from anchorspend.sample import write_county
+from anchorspend.server import postgres
+from psycopg import sql
 from test_release import one
 
 SEEDS = settings.home() / "dbt_project" / "seeds"
@@ -137,6 +137,20 @@ class Sample:
             with psycopg.connect(self.url, autocommit=True) as connection:
                 yield connection
 
+    @contextmanager
+    def copied(self) -> Iterator[psycopg.Connection]:
+        """A copy of the county to change."""
+        name, source = f"copy_{secrets.token_hex(4)}", self.url.rpartition("/")[2]
+        with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
+            connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [source])
+            connection.execute(
+                sql.SQL("create database {} template {} owner {}").format(
+                    *map(sql.Identifier, (name, source, postgres.OWNER))
+                )
+            )
+        with replace(self, url=self.url.rpartition("/")[0] + f"/{name}").used() as connection:
+            yield connection
+
 
 _made: list[Sample] = []
 
@@ -164,14 +178,13 @@ def load(feeds: Callable[[contract.Institution, str], bool]) -> None:
 
 
 def _make(url: str, folder: Path) -> Sample:
-    write_county(folder / "inbox", folder / "truth", scale=float(os.environ.get("SAMPLE_SCALE", "0.1")))
+    write_county(folder / "inbox", folder / "truth", scale=0.1)
     empty = Sample(url, folder, pd.DataFrame())
     with empty.used() as connection:
         warehouse.set_up(os.environ["ANCHORSPEND_BI_READER_PASSWORD"])
         release.register()
         load(lambda institution, feed: institution.type == "register" or institution.feeds[feed].kind in SPEND)
         resolve.resolve()
-        connection.execute("create schema if not exists candidate")
         build(MARTS)
         return Sample(url, folder, _truth(connection, folder / "truth"))
 
@@ -203,7 +216,7 @@ def sample(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) 
     return sample_county(server, tmp_path_factory)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def database(sample: Sample) -> Iterator[psycopg.Connection]:
     with sample.used() as connection:
         yield connection
@@ -229,15 +242,18 @@ def judged(connection: psycopg.Connection, mart: str, status: str, definition: s
 
 def measured(table: pd.DataFrame, yes: str, no: str) -> dict[str, float]:
     """Precision and recall of yes and of no, and the share that is known, by records and by pounds paid."""
-    numbers: dict[str, float] = {"records": len(table)}
+    numbers: dict[str, float] = {}
     for name, weight in (("records", pd.Series(1.0, table.index)), ("pounds", table.pounds.astype(float).abs())):
-        total = weight.sum()
         for side, word, true in (("yes", yes, table.truly), ("no", no, ~table.truly)):
             said = table.status == word
             numbers[f"{side} precision by {name}"] = weight[said & true].sum() / max(weight[said].sum(), 1e-9)
             numbers[f"{side} recall by {name}"] = weight[said & true].sum() / max(weight[true].sum(), 1e-9)
-        numbers[f"known by {name}"] = weight[table.status != "unknown"].sum() / total
+        numbers[f"known by {name}"] = weight[table.status != "unknown"].sum() / weight.sum()
     return {name: round(value, 4) for name, value in numbers.items()}
+
+
+# What is left wrong: small accounts of a company with many employees, and what the raised limits leave open.
+LEAST_KNOWN = {"companies_act_from_2025": 0.65, "companies_act_until_2025": 0.85, "scottish_hub": 0.7}
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS)
@@ -245,8 +261,110 @@ def test_sme_status_is_held_against_truth(sample: Sample, database: psycopg.Conn
     table = judged(database, "supplier_size", "sme_status", definition, sample.truth)
     table["truly"] = [true_status(row, definition) for row in table.itertuples()]
     found = measured(table, "sme", "not_sme")
-    print(definition, json.dumps(found, indent=1))
-    wrong = table[(table.status == "sme") & ~table.truly | (table.status == "not_sme") & table.truly]
-    print(wrong.groupby(["sector", "status", "evidence_id"]).pounds.agg(["size", "sum"]).to_string())
-    unk = table[table.status == "unknown"]
-    print(unk.groupby(["sector", "evidence_detail"]).pounds.agg(["size", "sum"]).to_string())
+    print(definition, len(table), json.dumps(found))
+    assert found["yes precision by records"] >= 0.97
+    assert found["no precision by records"] >= 0.97
+    assert found["known by records"] >= LEAST_KNOWN.get(definition, 0.93)
+    wrong = table[(table.status != "unknown") & ((table.status == "sme") != table.truly)]
+    assert (wrong.certainty == "proven").mean() * len(wrong) / len(table) <= 0.005
+
+
+def test_the_oracle_agrees_with_the_county_s_own_truth(sample: Sample) -> None:
+    enterprises = sample.truth[sample.truth.sector.isin(["company", "cic"])]
+    assert len(enterprises) > 500
+    for definition, column in (
+        *((name, f"sme_{name}") for name in DEFINITIONS[:3]),
+        ("companies_act_until_2025", "sme_companies_act"),
+        ("scottish_hub", "sme_scottish_hub"),
+    ):
+        ours = [true_status(row, definition) for row in enterprises.itertuples()]
+        differ = sum(one != (told == "yes") for one, told in zip(ours, enterprises[column], strict=True))
+        assert differ <= 0.002 * len(ours), definition
+
+
+def test_no_subsidiary_of_a_large_group_is_an_sme_under_any(sample: Sample, database: psycopg.Connection) -> None:
+    owned = sample.truth[sample.truth.parent_is_large == "yes"]
+    assert len(owned) > 50
+    for definition in DEFINITIONS:
+        table = judged(database, "supplier_size", "sme_status", definition, owned)
+        linked = table[table.evidence_detail != "nothing is known of its size"]
+        assert (linked.status == "sme").sum() == 0, definition
+
+
+def test_a_record_s_evidence_names_nobody(database: psycopg.Connection) -> None:
+    names = "select record_name from candidate.dim_supplier where is_individual"
+    assert one(database, f"select count(*) from ({names}) as person") > 0
+    assert one(
+        database,
+        "select count(*) from candidate.supplier_size inner join candidate.dim_supplier using (supplier_record_id)"
+        " where is_individual and evidence_id <> 'private_person'",
+    ) == 0
+
+
+def test_the_vendor_s_claims_add_up_to_what_the_vendor_sent(database: psycopg.Connection) -> None:
+    sent = """
+        select institution_id, financial_year, sum(amount) as amount
+        from warehouse.fct_spend where basis = 'observatory' group by 1, 2
+    """
+    apart = f"""
+        select * from ({sent}) as sent
+        full join (
+            select institution_id, financial_year, claim, definition_id, sum(amount) as amount
+            from candidate.claim_difference group by 1, 2, 3, 4
+        ) as told using (institution_id, financial_year)
+        where sent.amount is distinct from told.amount
+    """
+    assert database.execute(apart.encode()).fetchall() == []
+    kinds = "select count(distinct claim || definition_id) from candidate.claim_difference"
+    assert one(database, kinds) == len(DEFINITIONS) + 2 + one(
+        database, "select count(*) from candidate.dim_local_definition"
+    )
+
+
+def seven_years_on(path: Path) -> Path:
+    """The register of companies seven years later, when the raised limits hold: companies above the old ones that are
+    within the new file as medium-sized; nobody has changed."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        header, *rows = list(csv.reader(stream))
+    category, made_up = header.index("Accounts.AccountCategory"), header.index("Accounts.LastMadeUpDate")
+    moved = 0
+    for row in rows:
+        if row[made_up]:
+            row[made_up] = f"{row[made_up][:6]}{int(row[made_up][6:]) + 7}"
+        if row[category] == "FULL" and moved % 2 == 0:
+            row[category] = "MEDIUM"
+        moved += row[category] in {"FULL", "MEDIUM"}
+    later = path.with_name("BasicCompanyDataAsOneFile-2027-09-01.csv")
+    with later.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    return later
+
+
+def test_the_change_of_limits_moves_no_fixed_series_in_silence(sample: Sample) -> None:
+    (companies_file,) = (sample.folder / "inbox" / "registers" / "companies").glob("*2020*.csv")
+    later = seven_years_on(companies_file)
+    try:
+        with sample.copied() as connection:
+            before = statuses(connection)
+            load(lambda institution, feed: (institution.type, feed) == ("register", "companies"))
+            assert one(connection, "select max(accounts_made_up_date) from raw.company") > date(2026, 4, 5)
+            build(SIZE)
+            after = statuses(connection)
+    finally:
+        later.unlink()
+    moves = {
+        (definition, before[key], after[key]) for key in before for definition in [key[0]] if before[key] != after[key]
+    }
+    # Never from one to the other: what the new limits leave open becomes unknown, and only the new definition gains.
+    assert [move for move in moves if {"sme", "not_sme"} == set(move[1:]) and move[0] != "transparency_code"] == [
+        move for move in moves if move[0] in {"ec_2003_361", "ppn_001"} and {"sme", "not_sme"} == set(move[1:])
+    ]
+    assert ("companies_act_until_2025", "not_sme", "unknown") in moves
+    assert ("companies_act_until_2025", "sme", "unknown") in moves
+    assert ("companies_act_from_2025", "unknown", "sme") in moves
+    assert ("companies_act_from_2025", "sme", "unknown") not in moves
+
+
+def statuses(connection: psycopg.Connection) -> dict[tuple[str, str], str]:
+    rows = connection.execute("select definition_id, supplier_record_id::text, sme_status from candidate.supplier_size")
+    return {(definition, record): status for definition, record, status in rows}
