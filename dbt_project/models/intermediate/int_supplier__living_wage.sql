@@ -33,7 +33,10 @@ matched as (
         on {{ company_name_key('record.resolved_name') }} = {{ company_name_key('employer.employer_name') }}
     where
         coalesce(record.company_number = employer.company_number, true)
-        and (record.register is distinct from 'charity' or coalesce(record.register_number = employer.charity_number, true))
+        and (
+            coalesce(record.register, '') <> 'charity'
+            or coalesce(record.register_number = employer.charity_number, true)
+        )
 )
 
 select distinct on (supplier_record_id)

@@ -1,5 +1,6 @@
--- One row per supplier record and fact that a rule of the voluntary sector can ask for. `stands_on`: a register's entry,
--- the record itself, or no more than a name. A charity or society counts by where it stood on the day the record was last paid.
+-- One row per supplier record and fact that a rule of the voluntary sector can ask for. `stands_on`: the entry of a
+-- register, the record itself, or no more than a name. A charity or society counts by where it stood on the day the
+-- record was last paid.
 {{ config(materialized='table') }}
 
 with record as (select * from {{ ref('int_supplier__resolved') }}),
@@ -33,7 +34,9 @@ charity as (
         where company_number is not null
     ) as linked
     inner join {{ ref('stg_raw__charity') }} as charity
-        on linked.number = case linked.register when 'charity' then charity.charity_number else charity.company_number end
+        on
+            linked.number
+            = case linked.register when 'charity' then charity.charity_number else charity.company_number end
 ),
 
 mutual as (
@@ -51,6 +54,14 @@ paid as (
         max(spend_date) as last_paid
     from {{ ref('spend_line') }}
     group by supplier_record_id
+),
+
+registered as (
+    select supplier_record_id, register, register_number from record where register is not null
+    union
+    select supplier_record_id, 'company' as register, company_number as register_number from company
+    union
+    select supplier_record_id, 'charity' as register, charity_number as register_number from charity
 ),
 
 attribute as (
@@ -71,7 +82,8 @@ attribute as (
     from record
     where is_individual
     union
-    select supplier_record_id, 'company_category', lower(company_category), 'legal form: ' || company_category, 'register'
+    select
+        supplier_record_id, 'company_category', lower(company_category), 'legal form: ' || company_category, 'register'
     from company
     union
     select
@@ -91,7 +103,9 @@ attribute as (
     select
         mutual.supplier_record_id,
         case
-            when mutual.society_status ~* '^deregistered' and coalesce(mutual.deregistration_date <= paid.last_paid, true)
+            when
+                mutual.society_status ~* '^deregistered'
+                and coalesce(mutual.deregistration_date <= paid.last_paid, true)
                 then 'mutual_gone'
             else 'mutual'
         end,
@@ -111,13 +125,8 @@ attribute as (
     union
     select linked.supplier_record_id, 'curated', curated.outcome, 'listed: ' || curated.listed_name, 'register'
     from {{ ref('vcs_curated') }} as curated
-    inner join (
-        select supplier_record_id, register, register_number from record where register is not null
-        union
-        select supplier_record_id, 'company' as register, company_number as register_number from company
-        union
-        select supplier_record_id, 'charity' as register, charity_number as register_number from charity
-    ) as linked on curated.register = linked.register and curated.register_number = linked.register_number
+    inner join registered as linked
+        on curated.register = linked.register and curated.register_number = linked.register_number
 )
 
 select * from attribute

@@ -41,8 +41,25 @@ charity as (
         select supplier_id, 'company' as register, company_number as number from company_of
     ) as linked
     inner join {{ ref('stg_raw__charity') }} as charity
-        on linked.number = case linked.register when 'charity' then charity.charity_number else charity.company_number end
+        on
+            linked.number
+            = case linked.register when 'charity' then charity.charity_number else charity.company_number end
     order by linked.supplier_id asc, charity.charity_number asc, charity.latest_income desc nulls last
+),
+
+governmental as (
+    select distinct on (told.supplier_id)
+        told.supplier_id,
+        told.body_type,
+        told.evidence
+    from (
+        select supplier_id, body_type, evidence from body
+        union all
+        select charity.supplier_id, listed.body_type, 'register' as evidence
+        from charity
+        inner join listed on charity.charity_number = listed.charity_number
+    ) as told
+    order by told.supplier_id asc, told.evidence desc, told.body_type asc
 ),
 
 -- A vendor writes 0 also where it knows no number.
@@ -79,7 +96,7 @@ claim as (
         supplier_id,
         period_last,
         bool_and(claimed_sme) as claimed_sme,
-        bool_and(claimed_sme) is distinct from bool_or(claimed_sme) as is_disputed,
+        bool_and(claimed_sme) <> bool_or(claimed_sme) as is_disputed,
         rank() over (partition by supplier_id order by period_last desc) as age
     from told
     where claimed_sme is not null
@@ -103,25 +120,18 @@ named as (
 ),
 
 evidence as (
-    select distinct on (body.supplier_id)
-        body.supplier_id,
+    select
+        supplier_id,
         'public_body' as evidence_id,
-        body.evidence as subject,
+        evidence as subject,
         null::bigint as employees,
         null::numeric as income,
         null::text as accounts_category,
         null::date as evidence_date,
         null::boolean as claimed_sme,
         null::boolean as is_head,
-        'public body: ' || coalesce(body.body_type, 'of unknown kind') as evidence_detail
-    from (
-        select supplier_id, body_type, evidence from body
-        union all
-        select charity.supplier_id, listed.body_type, 'register' as evidence
-        from charity
-        inner join listed on charity.charity_number = listed.charity_number
-    ) as body
-    order by body.supplier_id asc, body.evidence desc, body.body_type asc
+        'public body: ' || coalesce(body_type, 'of unknown kind') as evidence_detail
+    from governmental
     union all
     select
         supplier_id, 'private_person', '', null, null, null, null, null, null, 'paid as a private person'

@@ -59,8 +59,8 @@ read_under as (
             when understood.evidence_id in ('accounts', 'group_accounts') then accounts_proof.sme_status
             when definition.combination = 'employees_where_known' then 'unknown'
             when understood.evidence_id = 'sole_trader' then 'sme'
-            when understood.evidence_id = 'claimed_sme'
-                then case when understood.claimed_sme then 'sme' when not understood.claimed_sme then 'not_sme' end
+            -- A vendor goes by employees: its word proves no more than their number would.
+            when understood.evidence_id = 'claimed_sme' then employees_proof.sme_status
             when understood.evidence_id = 'charity_income'
                 then
                     case
@@ -89,6 +89,7 @@ read_under as (
         on
             definition.combination = employees_proof.combination
             and case
+                when understood.employees is null then understood.claimed_sme
                 when definition.employees_up_to_limit then understood.employees <= definition.employee_limit
                 else understood.employees < definition.employee_limit
             end = employees_proof.is_within
