@@ -40,6 +40,15 @@ def at(institution: str, definition: str, kpi: str = "local_spend_pct") -> str:
     return f"(institution_id, definition_id, kpi_id) = ('{institution}', '{definition}', '{kpi}')"
 
 
+def judged_record(supplier_ref: str, *, is_named: bool = True) -> str:
+    """The condition that a row is about one record of Alpha Council; a private person's number is not published."""
+    which = f"supplier_ref = '{supplier_ref}'" if is_named else "is_individual"
+    return (
+        "supplier_record_id = (select supplier_record_id from candidate.dim_supplier"
+        f" where institution_id = 'alpha_council' and {which})"
+    )
+
+
 ALPHA_RECORDS = "select supplier_record_id from candidate.dim_supplier where institution_id = 'alpha_council'"
 TWIN = "batch_id, line_no, institution_id, feed_id, amount, twin_batch_id, twin_line_no"
 REFUSED = "batch_id, institution_id, feed_id, status, file_name, period_label, why_not"
@@ -248,6 +257,65 @@ FAULTS = {
         "update candidate.supplier_local set local_status = 'not_local' where definition_id = 'airport_25_miles';"
         "update candidate.supplier_local set local_status = 'local' where definition_id = 'same_region'",
         "select 'airport_25_miles' as definition_id union all values ('same_region')",
+    ),
+}
+FAULTS |= {
+    ("supplier_size", "every supplier record is judged under every SME definition"): Fault(
+        f"delete from candidate.supplier_size where definition_id = 'ppn_001' and {judged_record('A1')}",
+        "select 'ppn_001' as definition_id",
+    ),
+    ("supplier_size", "whoever is an SME or none is so by evidence of a certainty"): Fault(
+        "update candidate.supplier_size set sme_status = 'not_sme'"
+        f" where definition_id = 'scottish_hub' and {judged_record('A2')};"
+        f"update candidate.supplier_size set certainty = 'proven' where definition_id = 'scottish_hub'"
+        f" and {judged_record('A3')}",
+        "select definition_id, supplier_record_id from candidate.supplier_size"
+        f" where definition_id = 'scottish_hub' and ({judged_record('A2')} or {judged_record('A3')})",
+    ),
+    ("supplier_size", "no SME is of a large band, and what is no SME of no small one"): Fault(
+        "update candidate.supplier_size set sme_status = 'sme', certainty = 'likely', evidence_id = 'accounts',"
+        f" size_band = 'large' where definition_id = 'transparency_code' and {judged_record('A1')};"
+        "update candidate.supplier_size set sme_status = 'not_sme', certainty = 'likely', evidence_id = 'accounts',"
+        f" size_band = 'micro' where definition_id = 'transparency_code' and {judged_record('A2')}",
+        "select definition_id, supplier_record_id from candidate.supplier_size"
+        f" where definition_id = 'transparency_code' and ({judged_record('A1')} or {judged_record('A2')})",
+    ),
+    ("supplier_size", "no private person is an SME"): Fault(
+        "update candidate.supplier_size set sme_status = 'sme', certainty = 'likely', evidence_id = 'employees'"
+        f" where definition_id = 'ec_2003_361' and {judged_record('A6', is_named=False)}",
+        "select definition_id, supplier_record_id from candidate.supplier_size"
+        f" where definition_id = 'ec_2003_361' and {judged_record('A6', is_named=False)}",
+    ),
+    ("supplier_size", "the evidence on size contradicts itself for one record in ten at most"): Fault(
+        "update candidate.supplier_size set has_conflict = true where definition_id = 'companies_act_until_2025'",
+        "select 'companies_act_until_2025' as definition_id",
+    ),
+    ("supplier_sector", "every supplier record is judged under every definition of the voluntary sector"): Fault(
+        f"delete from candidate.supplier_sector where definition_id = 'tussell' and {judged_record('A1')}",
+        "select 'tussell' as definition_id",
+    ),
+    (
+        "supplier_sector",
+        "whoever is voluntary or not is so by a rule of a certainty, and the voluntary have a type",
+    ): Fault(
+        "update candidate.supplier_sector set vcs_status = 'voluntary'"
+        f" where definition_id = 'lga' and {judged_record('A1')};"
+        "update candidate.supplier_sector set vcs_status = 'not_voluntary', certainty = 'proven', rule_id = null"
+        f" where definition_id = 'lga' and {judged_record('A2')}",
+        "select definition_id, supplier_record_id from candidate.supplier_sector"
+        f" where definition_id = 'lga' and ({judged_record('A1')} or {judged_record('A2')})",
+    ),
+    ("supplier_sector", "no private person is of the voluntary sector"): Fault(
+        "update candidate.supplier_sector set vcs_status = 'unknown', certainty = null, rule_kind = 'abstention'"
+        f" where definition_id = 'lga' and {judged_record('A6', is_named=False)}",
+        "select definition_id, supplier_record_id from candidate.supplier_sector"
+        f" where definition_id = 'lga' and {judged_record('A6', is_named=False)}",
+    ),
+    ("supplier_sector", "whom an exclusion fits is not voluntary"): Fault(
+        "update candidate.supplier_sector set rule_kind = 'exclusion'"
+        f" where definition_id = 'lga' and {judged_record('A3')}",
+        "select definition_id, supplier_record_id from candidate.supplier_sector"
+        f" where definition_id = 'lga' and {judged_record('A3')}",
     ),
 }
 COUNTS = {key for key, expectation in WRITTEN.items() if expectation["type"] == "expect_table_row_count_to_be_between"}

@@ -21,13 +21,16 @@ FOLDERS = {
     # Besides dimensions, facts and KPIs: the published names that are fixed without a prefix.
     "marts": (
         r"(dim|fct|kpi|joint|feed|line|supplier|location)_[a-z_]+|spend_basis|likely_double_payment|scope_bridge"
-        r"|resolution_quality"
+        r"|resolution_quality|claim_difference"
     ),
 }
 RULES = {
     *("local_definition", "individual_pattern", "kpi", "coverage_rule", "double_payment_rule", "scope_base"),
     *("scope_rule", "scope_anchor_name", "public_body_pattern", "payee_pattern"),
     *("location_evidence", "location_ring", "location_lookalike", "location_rule", "location_home_country"),
+    *("sme_definition", "size_evidence", "size_rule", "size_pattern", "size_employees_proof"),
+    *("accounts_category_meaning", "accounts_category_bands", "accounts_category_proof"),
+    *("vcs_definition", "vcs_rule", "vcs_curated"),
 }
 GENERIC = {"expression_is_true", "not_blank", "relationship_within_institution", "sums_reconcile", "unique_combination"}
 FLOAT = re.compile(r"\b(float[48]?|double|double precision|real)\b", re.IGNORECASE)

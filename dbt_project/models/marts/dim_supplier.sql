@@ -4,7 +4,11 @@ with record as (select * from {{ ref('int_supplier__resolved') }}),
 
 location as (select * from {{ ref('int_supplier__located') }}),
 
-payee as (select * from {{ ref('int_scope__payee') }})
+payee as (select * from {{ ref('int_scope__payee') }}),
+
+living_wage as (select * from {{ ref('int_supplier__living_wage') }}),
+
+listed as (select count(*) > 0 as is_known from {{ ref('stg_raw__living_wage_employer') }})
 
 select
     record.supplier_record_id,
@@ -36,7 +40,14 @@ select
     location.postcode_area,
     location.postcode_district,
     location.authority_code,
-    location.ring
+    location.ring,
+    case
+        when living_wage.supplier_record_id is not null then true
+        when listed.is_known and not record.is_individual and record.supplier_name is not null then false
+    end as is_living_wage_employer,
+    living_wage.accredited_date as living_wage_since
 from record
+cross join listed
 inner join location on record.supplier_record_id = location.supplier_record_id
 inner join payee on record.supplier_record_id = payee.supplier_record_id
+left join living_wage on record.supplier_record_id = living_wage.supplier_record_id

@@ -1,4 +1,4 @@
--- One row per supplier and year of every observatory batch. The vendor's flags stay in raw: they are claims.
+-- One row per supplier and year of every observatory batch. Number of employees and flags are the vendor's claims.
 select
     batch_id,
     line_no,
@@ -9,5 +9,9 @@ select
     supplier_postcode,
     amount,
     category_code,
-    category_label
+    category_label,
+    employees,
+    claimed_sme,
+    claimed_local,
+    claimed_charity
 from {{ source('raw', 'observatory') }}
