@@ -1,7 +1,7 @@
 -- One row per KPI, institution (or `partnership`), financial year and definition.
--- value: the share among pounds whose status is known. value_low counts every pound of unknown status against, value_high
--- counts it for; a supplier record with more credits than payments moves the bound the other way. The partnership's
--- figure holds a pound once: what its institutions pay each other is left out.
+-- value: the share among pounds whose status is known. value_low counts every pound of unknown status against,
+-- value_high counts it for; a supplier record with more credits than payments moves the bound the other way. The
+-- partnership's figure holds a pound once: what its institutions pay each other is left out.
 with spend as (select * from {{ ref('int_spend__by_supplier') }}),
 
 basis as (select * from {{ ref('spend_basis') }} where is_counted),

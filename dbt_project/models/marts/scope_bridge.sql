@@ -13,9 +13,9 @@ scope as (select * from {{ ref('dim_scope') }}),
 
 scope_base as (select base, scope from {{ ref('scope_base') }}),
 
-kpi as (select kpi_id, base, bridge_definition from {{ ref('kpi') }}),
+kpi as (select kpi_id, measure, base, bridge_definition from {{ ref('kpi') }}),
 
-place as (select definition_id, supplier_record_id, local_status from {{ ref('supplier_local') }}),
+status as (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
 
 book as (
     select
@@ -78,20 +78,23 @@ based as (
     group by scoped.institution_id, scoped.financial_year, scope_base.base
 ),
 
-placed as (
+known as (
     select
         spend.institution_id,
         spend.financial_year,
         kpi.kpi_id,
-        coalesce(sum(spend.amount) filter (where place.local_status = 'unknown'), 0) as unknown,
-        coalesce(sum(spend.line_count) filter (where place.local_status = 'unknown'), 0)::bigint as lines_unknown,
-        coalesce(sum(spend.amount) filter (where place.local_status <> 'unknown'), 0) as known,
-        coalesce(sum(spend.line_count) filter (where place.local_status <> 'unknown'), 0)::bigint as lines_known
+        coalesce(sum(spend.amount) filter (where status.is_in is null), 0) as unknown,
+        coalesce(sum(spend.line_count) filter (where status.is_in is null), 0)::bigint as lines_unknown,
+        coalesce(sum(spend.amount) filter (where status.is_in is not null), 0) as known,
+        coalesce(sum(spend.line_count) filter (where status.is_in is not null), 0)::bigint as lines_known
     from spend
     inner join scope_base on spend.scope = scope_base.scope
     inner join kpi on scope_base.base = kpi.base
-    inner join place
-        on spend.supplier_record_id = place.supplier_record_id and kpi.bridge_definition = place.definition_id
+    inner join status
+        on
+            spend.supplier_record_id = status.supplier_record_id
+            and kpi.measure = status.measure
+            and kpi.bridge_definition = status.definition_id
     group by spend.institution_id, spend.financial_year, kpi.kpi_id
 ),
 
@@ -188,9 +191,9 @@ step as (
     union all
 
     select
-        placed.institution_id,
-        placed.financial_year,
-        placed.kpi_id,
+        known.institution_id,
+        known.financial_year,
+        known.kpi_id,
         part.step_no,
         part.step,
         part.description,
@@ -198,12 +201,12 @@ step as (
         part.is_subtotal,
         part.amount,
         part.line_count
-    from placed
+    from known
     cross join
         lateral (
             values
-            (410, 'unknown', 'less: paid to suppliers of unknown place', false, -placed.unknown, -placed.lines_unknown),
-            (500, 'denominator', 'denominator of the KPI', true, placed.known, placed.lines_known)
+            (410, 'unknown', 'less: paid to suppliers of unknown status', false, -known.unknown, -known.lines_unknown),
+            (500, 'denominator', 'denominator of the KPI', true, known.known, known.lines_known)
         ) as part (step_no, step, description, is_subtotal, amount, line_count)
 )
 

@@ -9,7 +9,8 @@ select
     removal_date,
     latest_income,
     raw.clean_postcode(postcode) as postcode,
-    case when company_number ~ '^\d+$' then lpad(company_number, 8, '0') else upper(company_number) end as company_number,
+    case when company_number ~ '^\d+$' then lpad(company_number, 8, '0') else upper(company_number) end
+        as company_number,
     is_cio,
     batch_id
 from {{ source('raw', 'charity') }}
