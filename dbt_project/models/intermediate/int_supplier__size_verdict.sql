@@ -105,9 +105,19 @@ owned as (
     group by definition_id, supplier_id
 ),
 
+-- Accounts that the limits leave open say more than a vendor, who would turn them into a yes or no.
+left_open as (
+    select distinct
+        definition_id,
+        supplier_id
+    from read_under
+    where evidence_id = 'accounts' and sme_status = 'unknown'
+),
+
 judged as (
     select
         read_under.*,
+        read_under.evidence_id = 'claimed_sme' and left_open.supplier_id is not null as is_overruled,
         kind.is_own_size and owned.supplier_id is not null and not owned.is_small_group as is_of_open_group,
         case
             when read_under.evidence_id = 'group_accounts' and read_under.sme_status = 'not_sme' then 'parent_is_large'
@@ -117,6 +127,8 @@ judged as (
     inner join kind on read_under.evidence_id = kind.evidence_id
     left join owned
         on read_under.definition_id = owned.definition_id and read_under.supplier_id = owned.supplier_id
+    left join left_open
+        on read_under.definition_id = left_open.definition_id and read_under.supplier_id = left_open.supplier_id
 )
 
 select
@@ -130,7 +142,7 @@ select
     kind.is_register,
     judged.is_of_open_group,
     case
-        when judged.sme_status is null then 'unknown'
+        when judged.sme_status is null or judged.is_overruled then 'unknown'
         when judged.sme_status = 'sme' and judged.is_of_open_group then 'unknown'
         when judged.known_by = 'group_accounts' and not judged.is_head then 'unknown'
         else judged.sme_status
