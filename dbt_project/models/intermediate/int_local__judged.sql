@@ -1,7 +1,7 @@
 -- One row per definition of local and place: how many of the place's postcodes lie inside, of those that the rule can
 -- tell of. A rule on authorities tells nothing of a postcode in none.
--- Most rules judge all postcodes of one sector and authority alike, so these are judged once and counted; what turns on
--- the single postcode (a radius, a list) is judged postcode by postcode.
+-- All postcodes of one sector and authority are judged at once, unless the edge of a radius runs through them or one of
+-- them is on a list.
 {{ config(materialized='table') }}
 
 with definition as (
@@ -10,67 +10,6 @@ with definition as (
         rule,
         string_to_array(arguments, ' ') as arguments
     from {{ ref('int_local__definition') }}
-),
-
-single as (
-    select definition_id
-    from definition
-    where rule in ('radius_miles', 'postcode')
-),
-
-combination as (
-    select
-        either.definition_id,
-        member.definition_id as member_id,
-        bool_or(single.definition_id is not null) over (partition by either.definition_id) as by_postcode
-    from definition as either
-    inner join definition as member on member.definition_id = any(either.arguments)
-    left join single on member.definition_id = single.definition_id
-    where either.rule = 'any_of'
-),
-
--- What is judged on single postcodes, on groups of them, or for two combinations on both.
-judging as (
-    select
-        definition.definition_id,
-        single.definition_id is not null as by_postcode
-    from definition
-    left join single on definition.definition_id = single.definition_id
-    where definition.rule <> 'any_of'
-    union
-    select
-        member_id,
-        by_postcode
-    from combination
-),
-
-unit as (
-    select
-        false as by_postcode,
-        place_id,
-        null::text as postcode,
-        postcode_area,
-        postcode_district,
-        postcode_sector,
-        authority_code,
-        null::integer as easting,
-        null::integer as northing,
-        count(*) as postcodes
-    from {{ ref('int_location__place') }}
-    group by place_id, postcode_area, postcode_district, postcode_sector, authority_code
-    union all
-    select
-        true,
-        place_id,
-        postcode,
-        postcode_area,
-        postcode_district,
-        postcode_sector,
-        authority_code,
-        easting,
-        northing,
-        1
-    from {{ ref('int_location__place') }}
 ),
 
 region as (
@@ -87,22 +26,95 @@ region as (
 circle as (
     select
         definition.definition_id,
-        postcode.easting,
-        postcode.northing,
+        postcode.easting::bigint as easting,
+        postcode.northing::bigint as northing,
         floor(power(definition.arguments[2]::numeric * 1609.344, 2))::bigint as square_metres
     from definition
     inner join {{ ref('stg_reference__postcode') }} as postcode on definition.arguments[1] = postcode.postcode
     where definition.rule = 'radius_miles'
 ),
 
+listed as (
+    select left(postcode.listed, -2) as postcode_sector
+    from definition
+    cross join lateral unnest(definition.arguments) as postcode (listed)
+    where definition.rule = 'postcode'
+),
+
+bundle as (
+    select
+        place_id,
+        min(postcode) as postcode,
+        postcode_area,
+        postcode_district,
+        postcode_sector,
+        authority_code,
+        min(easting) as west,
+        max(easting) as east,
+        min(northing) as south,
+        max(northing) as north,
+        count(*) as postcodes
+    from {{ ref('int_location__place') }}
+    group by place_id, postcode_area, postcode_district, postcode_sector, authority_code, easting is null
+),
+
+divided as (
+    select
+        bundle.place_id,
+        bundle.postcode_sector,
+        bundle.authority_code
+    from bundle
+    inner join circle
+        on
+            {{ square('greatest(bundle.west - circle.easting, circle.easting - bundle.east, 0)') }}
+            + {{ square('greatest(bundle.south - circle.northing, circle.northing - bundle.north, 0)') }}
+            <= circle.square_metres
+            and {{ farthest('bundle', 'circle') }} > circle.square_metres
+    where bundle.postcodes > 1
+    union
+    select
+        place_id,
+        postcode_sector,
+        authority_code
+    from bundle
+    where postcodes > 1 and postcode_sector in (select listed.postcode_sector from listed)
+),
+
+unit as (
+    select bundle.*
+    from bundle
+    left join divided
+        on
+            bundle.place_id = divided.place_id
+            and bundle.postcode_sector = divided.postcode_sector
+            and bundle.authority_code is not distinct from divided.authority_code
+    where divided.place_id is null
+    union all
+    select
+        place.place_id,
+        place.postcode,
+        place.postcode_area,
+        place.postcode_district,
+        place.postcode_sector,
+        place.authority_code,
+        place.easting as west,
+        place.easting as east,
+        place.northing as south,
+        place.northing as north,
+        1
+    from {{ ref('int_location__place') }} as place
+    inner join divided
+        on
+            place.place_id = divided.place_id
+            and place.postcode_sector = divided.postcode_sector
+            and place.authority_code is not distinct from divided.authority_code
+),
+
 judged as (
     select
         definition.definition_id,
-        unit.by_postcode,
         unit.place_id,
         unit.postcode,
-        unit.postcode_sector,
-        unit.authority_code,
         unit.postcodes,
         case definition.rule
             when 'postcode_area' then unit.postcode_area = any(definition.arguments)
@@ -111,45 +123,38 @@ judged as (
             when 'postcode' then unit.postcode = any(definition.arguments)
             when 'authority' then unit.authority_code = any(definition.arguments)
             when 'region' then unit.authority_code = any(region.authority_codes)
-            when 'radius_miles'
-                then
-                    (unit.easting - circle.easting)::bigint * (unit.easting - circle.easting)
-                    + (unit.northing - circle.northing)::bigint * (unit.northing - circle.northing)
-                    <= circle.square_metres
+            when 'radius_miles' then {{ farthest('unit', 'circle') }} <= circle.square_metres
         end as is_local
-    from judging
-    inner join definition on judging.definition_id = definition.definition_id
-    inner join unit on judging.by_postcode = unit.by_postcode
+    from definition
+    cross join unit
     left join circle on definition.definition_id = circle.definition_id
     left join region on definition.definition_id = region.definition_id
+    where definition.rule <> 'any_of'
 ),
 
 -- Local when any member says so; not local only when every member is sure of it.
 combined as (
     select
-        combination.definition_id,
+        definition.definition_id,
         judged.place_id,
         judged.postcodes,
         case
             when bool_or(judged.is_local) then true
             when bool_and(judged.is_local is not null) then false
         end as is_local
-    from combination
-    inner join judged on combination.member_id = judged.definition_id and combination.by_postcode = judged.by_postcode
-    group by
-        combination.definition_id, judged.place_id, judged.postcode, judged.postcode_sector, judged.authority_code,
-        judged.postcodes
+    from definition
+    inner join judged on judged.definition_id = any(definition.arguments)
+    where definition.rule = 'any_of'
+    group by definition.definition_id, judged.place_id, judged.postcode, judged.postcodes
 ),
 
 all_judged as (
     select
-        judged.definition_id,
-        judged.place_id,
-        judged.postcodes,
-        judged.is_local
+        definition_id,
+        place_id,
+        postcodes,
+        is_local
     from judged
-    left join single on judged.definition_id = single.definition_id
-    where judged.by_postcode = (single.definition_id is not null)
     union all
     select * from combined
 )
