@@ -22,21 +22,17 @@ company as (
 
 charity as (
     select
-        linked.supplier_record_id,
+        record.supplier_record_id,
         charity.*
-    from (
-        select supplier_record_id, 'charity' as register, register_number as number
-        from record
-        where register = 'charity'
-        union all
-        select supplier_record_id, 'company' as register, company_number as number
-        from record
-        where company_number is not null
-    ) as linked
+    from record
     inner join {{ ref('stg_raw__charity') }} as charity
-        on
-            linked.number
-            = case linked.register when 'charity' then charity.charity_number else charity.company_number end
+        on record.register = 'charity' and record.register_number = charity.charity_number
+    union
+    select
+        record.supplier_record_id,
+        charity.*
+    from record
+    inner join {{ ref('stg_raw__charity') }} as charity on record.company_number = charity.company_number
 ),
 
 mutual as (

@@ -31,20 +31,21 @@ company as (
 ),
 
 charity as (
-    select distinct on (linked.supplier_id, charity.charity_number)
+    select distinct on (linked.supplier_id, linked.charity_number)
         linked.supplier_id,
-        charity.charity_number,
-        charity.latest_income
+        linked.charity_number,
+        linked.latest_income
     from (
-        select supplier_id, 'charity' as register, register_number as number from record where register = 'charity'
+        select record.supplier_id, charity.charity_number, charity.latest_income
+        from record
+        inner join {{ ref('stg_raw__charity') }} as charity
+            on record.register = 'charity' and record.register_number = charity.charity_number
         union
-        select supplier_id, 'company' as register, company_number as number from company_of
+        select company_of.supplier_id, charity.charity_number, charity.latest_income
+        from company_of
+        inner join {{ ref('stg_raw__charity') }} as charity on company_of.company_number = charity.company_number
     ) as linked
-    inner join {{ ref('stg_raw__charity') }} as charity
-        on
-            linked.number
-            = case linked.register when 'charity' then charity.charity_number else charity.company_number end
-    order by linked.supplier_id asc, charity.charity_number asc, charity.latest_income desc nulls last
+    order by linked.supplier_id asc, linked.charity_number asc, linked.latest_income desc nulls last
 ),
 
 governmental as (

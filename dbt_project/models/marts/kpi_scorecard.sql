@@ -10,8 +10,6 @@ scope_base as (select base, scope from {{ ref('scope_base') }}),
 
 kpi as (select kpi_id, unit, polarity, measure, base from {{ ref('kpi') }}),
 
-status as (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
-
 supplier as (select supplier_record_id, supplier_id from {{ ref('dim_supplier') }}),
 
 target as (select * from {{ ref('kpi_target') }} where kind = 'target'),
@@ -84,28 +82,117 @@ figure as (
     where not is_between_anchors
 ),
 
-counted as (select distinct measure, base from kpi),
+-- Records of one profile count alike under every definition. There are some hundred profiles, so pounds are summed by
+-- profile and spread over the definitions afterwards: each record under each would be a hundred times the rows.
+profile_of as (
+    select
+        supplier_record_id,
+        dense_rank() over (order by profile) as profile_no,
+        profile
+    from (
+        select
+            supplier_record_id,
+            array_agg(
+                measure || ' ' || definition_id || ' ' || coalesce(is_in::text, 'unknown')
+                order by measure, definition_id
+            ) as profile
+        from {{ ref('supplier_status') }}
+        group by supplier_record_id
+    ) as grouped
+),
+
+profile_status as (
+    select
+        one.profile_no,
+        split_part(one.entry, ' ', 1) as measure,
+        split_part(one.entry, ' ', 2) as definition_id,
+        nullif(split_part(one.entry, ' ', 3), 'unknown')::boolean as is_in
+    from (select distinct profile_no, unnest(profile) as entry from profile_of) as one
+),
+
+profiled as (
+    select
+        figure.*,
+        profile_of.profile_no
+    from figure
+    inner join profile_of on figure.supplier_record_id = profile_of.supplier_record_id
+),
+
+amount_of as (
+    select
+        institution_id,
+        financial_year,
+        base,
+        profile_no,
+        coalesce(sum(amount) filter (where amount < 0), 0) as credit,
+        coalesce(sum(amount) filter (where amount > 0), 0) as debit,
+        sum(line_count)::bigint as line_count
+    from profiled
+    group by institution_id, financial_year, base, profile_no
+),
 
 summed as (
     select
-        figure.institution_id,
-        figure.financial_year,
-        counted.measure,
-        counted.base,
+        amount_of.institution_id,
+        amount_of.financial_year,
+        amount_of.base,
+        status.measure,
         status.definition_id,
-        coalesce(sum(figure.amount) filter (where status.is_in), 0) as counted_amount,
-        coalesce(sum(figure.amount) filter (where status.is_in is not null), 0) as known_amount,
-        coalesce(sum(figure.amount) filter (where status.is_in is null and figure.amount < 0), 0) as unknown_credit,
-        coalesce(sum(figure.amount) filter (where status.is_in is null and figure.amount > 0), 0) as unknown_debit,
-        sum(figure.amount) as total_amount,
-        sum(figure.line_count)::bigint as line_count,
-        count(distinct figure.supplier_id) as supplier_count,
-        count(distinct figure.supplier_id) filter (where status.is_in) as counted_supplier_count
-    from figure
-    inner join counted on figure.base = counted.base
-    inner join status
-        on counted.measure = status.measure and figure.supplier_record_id = status.supplier_record_id
-    group by figure.institution_id, figure.financial_year, counted.measure, counted.base, status.definition_id
+        coalesce(sum(amount_of.credit + amount_of.debit) filter (where status.is_in), 0) as counted_amount,
+        coalesce(sum(amount_of.credit + amount_of.debit) filter (where status.is_in is not null), 0) as known_amount,
+        coalesce(sum(amount_of.credit) filter (where status.is_in is null), 0) as unknown_credit,
+        coalesce(sum(amount_of.debit) filter (where status.is_in is null), 0) as unknown_debit,
+        sum(amount_of.credit + amount_of.debit) as total_amount,
+        sum(amount_of.line_count)::bigint as line_count
+    from amount_of
+    inner join profile_status as status on amount_of.profile_no = status.profile_no
+    group by
+        amount_of.institution_id, amount_of.financial_year, amount_of.base, status.measure, status.definition_id
+),
+
+-- A supplier counts when any of its records does.
+suppliers_of as (
+    select
+        institution_id,
+        financial_year,
+        base,
+        profiles,
+        count(*) as supplier_count
+    from (
+        select
+            institution_id,
+            financial_year,
+            base,
+            array_agg(distinct profile_no) as profiles
+        from profiled
+        group by institution_id, financial_year, base, supplier_id
+    ) as one
+    group by institution_id, financial_year, base, profiles
+),
+
+supplier_counted as (
+    select
+        suppliers_of.institution_id,
+        suppliers_of.financial_year,
+        suppliers_of.base,
+        status.measure,
+        status.definition_id,
+        sum(suppliers_of.supplier_count)::bigint as supplier_count,
+        coalesce(sum(suppliers_of.supplier_count) filter (where status.is_in), 0)::bigint as counted_supplier_count
+    from suppliers_of
+    cross join
+        lateral (
+            select
+                profile_status.measure,
+                profile_status.definition_id,
+                bool_or(profile_status.is_in) as is_in
+            from profile_status
+            where profile_status.profile_no = any(suppliers_of.profiles)
+            group by profile_status.measure, profile_status.definition_id
+        ) as status
+    group by
+        suppliers_of.institution_id, suppliers_of.financial_year, suppliers_of.base, status.measure,
+        status.definition_id
 ),
 
 measured as (
@@ -113,6 +200,8 @@ measured as (
         kpi.kpi_id,
         kpi.polarity,
         summed.*,
+        supplier_counted.supplier_count,
+        supplier_counted.counted_supplier_count,
         case kpi.unit
             when 'share' then {{ share('summed.counted_amount', 'summed.known_amount') }} else summed.counted_amount
         end as value,
@@ -127,6 +216,13 @@ measured as (
         case kpi.unit when 'share' then summed.known_amount end as denominator
     from summed
     inner join kpi on summed.measure = kpi.measure and summed.base = kpi.base
+    inner join supplier_counted
+        on
+            summed.institution_id = supplier_counted.institution_id
+            and summed.financial_year = supplier_counted.financial_year
+            and summed.base = supplier_counted.base
+            and summed.measure = supplier_counted.measure
+            and summed.definition_id = supplier_counted.definition_id
 )
 
 select
