@@ -105,7 +105,8 @@ owned as (
     group by definition_id, supplier_id
 ),
 
--- Accounts that the limits leave open say more than a vendor, who would turn them into a yes or no.
+-- Accounts that the limits leave open say more than a vendor, who would turn them into a yes or no, and than those of
+-- another company that the supplier is linked to as well.
 left_open as (
     select distinct
         definition_id,
@@ -117,7 +118,7 @@ left_open as (
 judged as (
     select
         read_under.*,
-        read_under.evidence_id = 'claimed_sme' and left_open.supplier_id is not null as is_overruled,
+        read_under.evidence_id in ('accounts', 'claimed_sme') and left_open.supplier_id is not null as is_overruled,
         kind.is_own_size and owned.supplier_id is not null and not owned.is_small_group as is_of_open_group,
         case
             when read_under.evidence_id = 'group_accounts' and read_under.sme_status = 'not_sme' then 'parent_is_large'
