@@ -423,6 +423,10 @@ def test_dbt_names_the_model_that_failed(copy: psycopg.Connection) -> None:
         model.build("stg_reference__postcode")
 
 
+def test_every_rule_of_the_models_does_as_its_unit_tests_say(copy: psycopg.Connection) -> None:
+    model.test_rules()
+
+
 def test_a_new_version_of_a_register_calls_for_a_release(copy: psycopg.Connection) -> None:
     assert publish.open_release() is None
     copy.execute("insert into reference.register values ('ons_postcodes', '2', 's', 'l', 0)")

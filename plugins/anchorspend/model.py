@@ -34,8 +34,16 @@ def prepare() -> Path:
 
 
 def build(select: str | None = None) -> None:
-    """Build and test the candidate release. Raises `UserError` naming each model and test that failed."""
-    _dbt("build", environment(), *(["--select", select] if select else []))
+    """Build the candidate release and test its data. Raises `UserError` naming each model and test that failed.
+
+    The rules' unit tests are left out: they are of the code, not of the data.
+    """
+    _dbt("build", environment(), "--exclude-resource-type", "unit_test", *(["--select", select] if select else []))
+
+
+def test_rules() -> None:
+    """Run the unit tests of the dbt project's rules. Raises `UserError` naming each that failed."""
+    _dbt("test", environment(), "--select", "test_type:unit")
 
 
 def _dbt(command: str, variables: dict[str, str], *arguments: str) -> None:
