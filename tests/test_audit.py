@@ -133,12 +133,13 @@ FAULTS = {
     ),
     ("scope_bridge", "what can be influenced is between none and all of what is counted"): Fault(
         "update candidate.scope_bridge set amount = -0.01"
-        " where institution_id = 'gamma_college' and step = 'influenceable'",
+        " where institution_id = 'gamma_college' and step = 'influenceable'"
+        " and kpi_id in ('local_spend_pct', 'local_spend_gbp')",
         "select 'gamma_college' as institution_id, -0.01 as influenceable",
     ),
     (
         "kpi_scorecard",
-        "every institution and year with counted spend has every local KPI under every definition",
+        "every institution and year with counted spend has every KPI under every definition of what it counts",
     ): Fault(
         # The partnership's sums follow, so that only the missing row is wrong.
         "update candidate.kpi_scorecard as whole"
@@ -160,7 +161,10 @@ FAULTS = {
         f" where {at('alpha_council', 'primary')} or {at('alpha_council', 'secondary')}"
         f" or {at('beta_police', 'secondary')}",
     ),
-    ("kpi_scorecard", "the partnership's pounds are the sum of its institutions'"): Fault(
+    (
+        "kpi_scorecard",
+        "the partnership's pounds are the sum of its institutions', less what they pay each other",
+    ): Fault(
         "update candidate.kpi_scorecard set numerator = numerator + 0.01"
         f" where {at('partnership', 'secondary', 'local_spend_gbp')};"
         f"delete from candidate.kpi_scorecard where {at('partnership', 'primary', 'local_spend_gbp')}",
