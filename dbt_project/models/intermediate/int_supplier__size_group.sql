@@ -13,21 +13,26 @@ pattern as (select * from {{ ref('size_pattern') }} where applies_to = 'nature_o
 
 rule as (select threshold from {{ ref('size_rule') }} where rule_id = 'longest_group'),
 
+owned as (select * from {{ ref('stg_raw__company_parent') }}),
+
 -- A nature nobody has described is taken for control: its subsidiary then is unknown rather than an SME.
+nature as (
+    select
+        described.nature_of_control,
+        coalesce((array_agg(pattern.outcome order by pattern.position))[1], true) as is_control
+    from (select distinct nature_of_control from owned) as described
+    left join pattern on described.nature_of_control ~* pattern.pattern
+    group by described.nature_of_control
+),
+
 parent as (
     select distinct on (owned.company_number)
         owned.company_number,
         owned.parent_number,
         owned.parent_name
-    from {{ ref('stg_raw__company_parent') }} as owned
-    left join lateral (
-        select pattern.outcome
-        from pattern
-        where owned.nature_of_control ~* pattern.pattern
-        order by pattern.position
-        limit 1
-    ) as judged on true
-    where coalesce(judged.outcome, true) and owned.parent_number is distinct from owned.company_number
+    from owned
+    inner join nature on owned.nature_of_control = nature.nature_of_control
+    where nature.is_control and owned.parent_number is distinct from owned.company_number
     order by owned.company_number asc, owned.parent_number asc nulls last
 ),
 

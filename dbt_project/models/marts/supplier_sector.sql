@@ -26,6 +26,7 @@ fit as (
     from value_of
     inner join rule
         on value_of.attribute = rule.applies_to and (rule.pattern is null or value_of.value ~* rule.pattern)
+    where nullif(rule.unless, '') is null or value_of.value !~* rule.unless
 ),
 
 judged as (
