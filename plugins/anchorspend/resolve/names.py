@@ -163,7 +163,8 @@ def _name(part: str, *, truncated: bool) -> Name:
         tokens, found = _peeled(tokens, rules.forms)
         form = form or found
         tokens, found = _peeled(tokens, rules.qualifiers)
-        qualifiers |= {found} - {""}
+        if found:
+            qualifiers.add(found)
         if not truncated:  # where a cut may have made 'co' of 'coaches'
             tokens, _ = _peeled(tokens, rules.endings)
         tokens, found = _without_form_inside(tokens)

@@ -142,6 +142,8 @@ def _comparable(register: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[str]
 
 
 def _copied(text: str) -> str:
+    if text.isprintable() and "\\" not in text:
+        return text
     return text.replace("\\", "\\\\").translate(_BREAKS)
 
 
