@@ -80,13 +80,15 @@ def _versions(connection: psycopg.Connection) -> dict[str, str]:
         """,
         [list(REGISTERS)],
     ).fetchall()
-    batches = dict(rows)
+    batches: dict[str, str] = dict(rows)
     return {register: f"{batches.get(register, 0)}/{digest()}" for register in REGISTERS}
 
 
 def refresh(connection: psycopg.Connection) -> None:
     """Rebuild the names of the registers of which another version is loaded."""
-    known = dict(connection.execute("select register, version from reference.compared_register").fetchall())
+    known: dict[str, str] = dict(
+        connection.execute("select register, version from reference.compared_register").fetchall()
+    )
     changed = [register for register, told in _versions(connection).items() if known.get(register) != told]
     for register in changed:
         rebuild(connection, register)
