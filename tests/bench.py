@@ -112,7 +112,7 @@ def measure_register(folder: Path, companies: int) -> bool:
     """Load such a register, make its names comparable, and print the rates. Whether all are accounted for."""
     from anchorspend import ingest, warehouse
     from anchorspend.contract import load_institutions
-    from anchorspend.resolve import register, run
+    from anchorspend.resolve import register
 
     path = folder / REGISTER
     start = time.perf_counter()
@@ -125,7 +125,6 @@ def measure_register(folder: Path, companies: int) -> bool:
     say(f"{companies / seconds:,.0f} companies a second, peak memory {peak():,.0f} MB")
     start = time.perf_counter()
     with warehouse.connect() as connection:
-        run.set_up(connection)
         register.refresh(connection)
         seconds = time.perf_counter() - start
         (names,) = connection.execute("select count(*) from reference.register_name").fetchone()

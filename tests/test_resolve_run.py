@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from anchorspend import resolve
 from anchorspend.errors import UserError
-from anchorspend.resolve import evaluate
+from anchorspend.resolve import evaluate, register
 from anchorspend.resolve.profiles import RECORD
 
 ONE, TWO, THREE, FOUR = (str(uuid.UUID(int=number)) for number in range(1, 5))
@@ -180,6 +180,7 @@ def test_a_register_gives_number_and_joins_by_a_previous_name(connection: psycop
             (7, 3, 3, '03234567', 'TWIN OAKS', 'NR1 1AA', 'x', 'Active', null)
         """
     )
+    register.rebuild(connection, "company")
     store(
         connection,
         few(

@@ -292,7 +292,15 @@ create table if not exists reference.supplier_link (
 );
 create index if not exists supplier_link_by_supplier on reference.supplier_link (supplier_id);
 
--- One row per name of an entity in a register, made comparable; rebuilt when a newer version of the register is loaded.
+-- One row per name of an entity in a register, made comparable. Each register's partition is made anew when another
+-- version of it is loaded, and given the indexes when it is full.
+do $$
+begin
+    if exists (select from pg_class where oid = to_regclass('reference.register_name') and relkind = 'r') then
+        drop table reference.register_name;  -- from before it had partitions; the next release makes it again
+    end if;
+end
+$$;
 create table if not exists reference.register_name (
     register text not null,
     register_number text not null,
@@ -302,12 +310,18 @@ create table if not exists reference.register_name (
     qualifier text not null,
     postcode text,
     is_current boolean not null, -- the name in force, of an entity that still stands
-    company_number text,
-    batch_id bigint not null
-);
+    company_number text
+) partition by list (register);
 create index if not exists register_name_by_core on reference.register_name (core);
 create index if not exists register_name_by_number on reference.register_name (register, register_number);
 create index if not exists register_name_by_place on reference.register_name (postcode, left(core, 3));
+
+-- One row per register whose names are made comparable: the batches and the rules they are made from, and how many.
+create table if not exists reference.compared_register (
+    register text primary key,
+    version text not null,
+    names bigint not null
+);
 
 -- One row per decision of a person about suppliers. The newest that is not undone wins over every rule.
 create table if not exists ops.supplier_decision (

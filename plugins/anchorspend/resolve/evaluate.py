@@ -243,7 +243,7 @@ def judged(path: Path) -> Judged:
         for position, name in enumerate(asked.supplier)
     }
     with warehouse.connect() as connection:
-        connection.execute("truncate reference.register_name, raw.company, raw.charity, raw.mutual, raw.public_body")
+        connection.execute("truncate raw.company, raw.charity, raw.mutual, raw.public_body")
         with connection.cursor() as cursor:
             cursor.executemany(
                 "insert into raw.company (batch_id, line_no, source_row, company_number, company_name)"
@@ -263,7 +263,8 @@ def judged(path: Path) -> Judged:
                     )
                 ],
             )
-        register.refresh(connection)
+        for one in register.REGISTERS:
+            register.rebuild(connection, one)
         found = register.find(connection, sought)
         connection.rollback()
     right = [

@@ -3,6 +3,7 @@
 The lists stand in `names.yml` beside this module, with their sources.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ SHORTEST_ALIAS = 6
 """A second name cut shorter than this by a system of fixed width says nothing."""
 
 _APOSTROPHES = re.compile(r"['’‘`´]")
-_SEPARATORS = re.compile(r"[^\w]+|_")
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ class _Rules:
     leading: frozenset[str]
     words: dict[str, str]
     a_word: re.Pattern[str]
+    # Words without which a step has nothing to do. Most names of a register hold none of them.
+    respelt: frozenset[str]
+    changing: frozenset[str]
     nobody: re.Pattern[str]
 
 
@@ -65,21 +69,36 @@ def _rules() -> _Rules:
         return found
 
     def either(parts: Iterable[str]) -> str:
-        return rf"(?:^|(?<=[\s(,;-]))(?:{'|'.join(parts)})"
+        return rf"(?<![^\s(,;-])(?:{'|'.join(parts)})"
 
+    forms, qualifiers, endings = (
+        phrases(mapping) for mapping in (data["forms"], data["qualifiers"], dict.fromkeys(data["endings"], "ending"))
+    )
+    anywhere = {word: data["forms"][word] for word in data["forms_anywhere"]}
+    respelt = frozenset(phrase.split()[0] for phrase in data["words"])
     return _Rules(
         noise=[re.compile(pattern) for pattern in data["noise"]],
         split=re.compile(either([*data["trading"], *data["formerly"]])),
         care_of=re.compile(either(data["care_of"]) + r".*"),
-        forms=phrases(data["forms"]),
-        anywhere={word: data["forms"][word] for word in data["forms_anywhere"]},
-        qualifiers=phrases(data["qualifiers"]),
-        endings=phrases(dict.fromkeys(data["endings"], "ending")),
+        forms=forms,
+        anywhere=anywhere,
+        qualifiers=qualifiers,
+        endings=endings,
         leading=frozenset(data["leading"]),
         words=data["words"],
         a_word=re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(data['words'], key=len, reverse=True)))})\b"),
+        respelt=respelt,
+        changing=frozenset().union(forms, anywhere, qualifiers, endings, data["leading"], respelt),
         nobody=re.compile(data["nobody"]),
     )
+
+
+@cache
+def digest() -> str:
+    """What tells these rules from changed ones."""
+    folder = files(__package__)
+    texts = (folder.joinpath(name).read_bytes() for name in ("names.py", "names.yml"))
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
 
 def names(text: str | None, *, truncated: bool = False) -> tuple[Name, ...]:
@@ -115,37 +134,42 @@ def is_nobody(text: str) -> bool:
 
 def _plain(text: str) -> str:
     """Small letters without accents and ledger noise; marks still stand."""
-    plain = text.casefold()
+    plain = text.casefold().strip()
     if not plain.isascii():
         decomposed = unicodedata.normalize("NFKD", plain)
         plain = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
     for pattern in _rules().noise:
-        cleaned = pattern.sub(" ", plain).strip()
-        if any(map(str.isalnum, cleaned)):
-            plain = cleaned
-    cut = _rules().care_of.sub("", plain)
-    return cut if any(map(str.isalnum, cut)) else plain
+        if pattern.search(plain):
+            cleaned = pattern.sub(" ", plain).strip()
+            if any(map(str.isalnum, cleaned)):
+                plain = cleaned
+    if _rules().care_of.search(plain):
+        cut = _rules().care_of.sub("", plain)
+        return cut if any(map(str.isalnum, cut)) else plain
+    return plain
 
 
 def _name(part: str, *, truncated: bool) -> Name:
+    rules = _rules()
     text = _APOSTROPHES.sub("", part.replace("&", " and ").replace("+", " and "))
-    tokens = _joined_initials(_SEPARATORS.sub(" ", text).split())
+    tokens = _joined_initials(_WORD.findall(text))
     if truncated and len(tokens) > 1 and tokens[-2] != "and" and _is_cut_form(tokens[-1]):
         tokens = tokens[:-1]
-    # Until nothing changes: 'Smith & Co Ltd (UK) Limited' is peeled layer by layer.
     form, qualifiers, before = "", set[str](), None
-    while tokens != before:
+    # Until nothing changes: 'Smith & Co Ltd (UK) Limited' is peeled layer by layer.
+    while tokens != before and not (rules.changing.isdisjoint(tokens) and tokens[-1:] != ["and"]):
         before = tokens
         tokens = _respelt(tokens)
-        tokens, found = _peeled(tokens, _rules().forms)
+        tokens, found = _peeled(tokens, rules.forms)
         form = form or found
-        tokens, found = _peeled(tokens, _rules().qualifiers)
-        qualifiers |= {found} - {""}
+        tokens, found = _peeled(tokens, rules.qualifiers)
+        if found:
+            qualifiers.add(found)
         if not truncated:  # where a cut may have made 'co' of 'coaches'
-            tokens, _ = _peeled(tokens, _rules().endings)
+            tokens, _ = _peeled(tokens, rules.endings)
         tokens, found = _without_form_inside(tokens)
         form = form or found
-        if len(tokens) > 1 and tokens[0] in _rules().leading:
+        if len(tokens) > 1 and tokens[0] in rules.leading:
             tokens = tokens[1:]
         if len(tokens) > 1 and tokens[-1] == "and":
             tokens = tokens[:-1]
@@ -163,11 +187,15 @@ def _peeled(tokens: list[str], phrases: _Phrases) -> tuple[list[str], str]:
 
 def _without_form_inside(tokens: list[str]) -> tuple[list[str], str]:
     anywhere = _rules().anywhere
+    if anywhere.keys().isdisjoint(tokens):
+        return tokens, ""
     found = next((anywhere[word] for word in tokens[1:] if word in anywhere), "")
     return (tokens[:1] + [word for word in tokens[1:] if word not in anywhere], found) if found else (tokens, "")
 
 
 def _respelt(tokens: list[str]) -> list[str]:
+    if _rules().respelt.isdisjoint(tokens):
+        return tokens
     text = " ".join(tokens)
     respelt = _rules().a_word.sub(lambda found: _rules().words[found[0]], text)
     return tokens if respelt == text else respelt.split()
@@ -175,6 +203,8 @@ def _respelt(tokens: list[str]) -> list[str]:
 
 def _joined_initials(tokens: list[str]) -> list[str]:
     """`b t plc` as `bt plc`, `j w smith` as `jw smith`."""
+    if 1 not in map(len, tokens):
+        return tokens
     joined: list[str] = []
     was_initial = False
     for token in tokens:

@@ -1,7 +1,7 @@
 """Which registered company, charity, mutual or public body a supplier is: by number, exact name, else the model."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,30 +9,32 @@ import pandas as pd
 import psycopg
 
 from anchorspend.resolve import identifiers, model
-from anchorspend.resolve.names import names
+from anchorspend.resolve.names import digest, names
 
 REGISTERS = ("public_body", "company", "charity", "mutual")
 """Where one body stands in several registers, the first of these names it."""
 
-_CHUNK = 50_000
+_CHUNK = 20_000
+_WRITTEN = 1_000
+_NULL = "\\N"
 _BREAKS = str.maketrans("\t\n\r", "   ")
 _SOURCES = {
     "company": """
-        select c.batch_id, company_number, name, postcode, company_number, nth = 0
+        select company_number, name, postcode, company_number, nth = 0
             and coalesce(dissolution_date >= (select min(period_first) from ops.batch), true)
         from raw.company as c, unnest(array[company_name, previous_name_1, previous_name_2, previous_name_3,
             previous_name_4, previous_name_5, previous_name_6, previous_name_7, previous_name_8, previous_name_9,
             previous_name_10]) with ordinality as one (name, ordinal), lateral (select ordinal - 1 as nth) as n
         where name <> ''""",
     "charity": """
-        select batch_id, charity_number, charity_name, postcode, company_number, registration_status <> 'Removed'
+        select charity_number, charity_name, postcode, company_number, registration_status <> 'Removed'
         from raw.charity where coalesce(linked_charity_number, '0') = '0'""",
     "mutual": """
-        select batch_id, society_number, society_name,
+        select society_number, society_name,
             coalesce(postcode, substring(upper(address) from '[A-Z]{1,2}[0-9][A-Z0-9]? *[0-9][A-Z]{2}$')), null,
             society_status <> 'Deregistered'
         from raw.mutual""",
-    "public_body": "select batch_id, body_id, body_name, postcode, company_number, true from raw.public_body",
+    "public_body": "select body_id, body_name, postcode, company_number, true from raw.public_body",
 }
 
 
@@ -60,63 +62,97 @@ class Sought:
 
 
 def version(connection: psycopg.Connection) -> str:
-    """The versions of all registers that are loaded, as one text."""
-    told = []
-    for register in REGISTERS:
-        row = connection.execute(f"select max(batch_id), count(*) from raw.{register}".encode()).fetchone()  # noqa: S608
-        assert row
-        told.append(f"{register}:{row[0] or 0}:{row[1]}")
-    return " ".join(told)
+    """The versions of all registers that are loaded, and of how their names are made comparable, as one text."""
+    return " ".join(f"{register}:{told}" for register, told in _versions(connection).items())
+
+
+def _versions(connection: psycopg.Connection) -> dict[str, str]:
+    # From the batches, not the millions of rows: which lines of a register stand is decided in the same order.
+    rows = connection.execute(
+        """
+        select kind, string_agg(batch_id::text, ',' order by batch_id)
+        from (
+            select distinct on (institution_id, feed_id) kind, batch_id
+            from ops.batch where kind = any(%s) and status = 'loaded'
+            order by institution_id, feed_id, period_last desc, batch_id desc
+        ) as standing
+        group by kind
+        """,
+        [list(REGISTERS)],
+    ).fetchall()
+    batches: dict[str, str] = dict(rows)
+    return {register: f"{batches.get(register, 0)}/{digest()}" for register in REGISTERS}
 
 
 def refresh(connection: psycopg.Connection) -> None:
-    """Rebuild `reference.register_name` for the registers of which another version is loaded."""
-    for register in REGISTERS:
-        loaded, known = (
-            connection.execute(query.encode(), parameters).fetchone()
-            for query, parameters in (
-                (f"select coalesce(max(batch_id), 0) from raw.{register}", None),  # noqa: S608
-                ("select coalesce(max(batch_id), 0) from reference.register_name where register = %s", [register]),
-            )
+    """Rebuild the names of the registers of which another version is loaded."""
+    known: dict[str, str] = dict(
+        connection.execute("select register, version from reference.compared_register").fetchall()
+    )
+    changed = [register for register, told in _versions(connection).items() if known.get(register) != told]
+    for register in changed:
+        rebuild(connection, register)
+    if changed:
+        connection.execute("analyze reference.register_name")
+
+
+def rebuild(connection: psycopg.Connection, register: str) -> None:
+    """Make comparable the names of all entries that `raw.<register>` holds now."""
+    table = f"reference.register_name_{register}"
+    with connection.transaction():
+        connection.execute(f"drop table if exists {table}".encode())
+        connection.execute(f"create table {table} (like reference.register_name)".encode())
+        count = _copy_names(connection, register, table)
+        # Only now is it given the indexes: one sort each, instead of a search for the place of every row.
+        connection.execute(
+            f"alter table reference.register_name attach partition {table} for values in ('{register}')".encode()
         )
-        if loaded != known:
-            connection.execute("delete from reference.register_name where register = %s", [register])
-            _copy_names(connection, register)
-    connection.execute("analyze reference.register_name")
+        connection.execute(
+            """
+            insert into reference.compared_register values (%s, %s, %s)
+            on conflict (register) do update set version = excluded.version, names = excluded.names
+            """,
+            [register, _versions(connection)[register], count],
+        )
 
 
-def _copy_names(connection: psycopg.Connection, register: str) -> None:
-    copied = b"copy reference.register_name from stdin (format text)"
+def _copy_names(connection: psycopg.Connection, register: str, table: str) -> int:
+    count = 0
     with connection.cursor(name="names_of_register") as source, connection.cursor() as target:
         source.execute(_SOURCES[register].encode())
         while rows := source.fetchmany(_CHUNK):
-            with target.copy(copied) as copy:
-                copy.write(_comparable(register, rows))
+            with target.copy(f"copy {table} from stdin (format text)".encode()) as copy:
+                for start in range(0, len(rows), _WRITTEN):  # the server copies while the next are made
+                    copy.write("".join(_comparable(register, rows[start : start + _WRITTEN])))
+            count += target.rowcount
+    return count
 
 
-def _comparable(register: str, rows: Sequence[tuple[Any, ...]]) -> str:
+def _comparable(register: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
     """Rows of a register's names as lines of COPY for `reference.register_name`."""
-    lines = []
-    for batch_id, number, name, postcode, company, is_current in rows:
-        if register == "company":
-            number = identifiers.company_number(number) or number
-        for one in names(name)[:1]:
-            values = (
-                *(register, number, name, one.core, one.form, one.qualifier),
-                *(identifiers.postcode(postcode), is_current, identifiers.company_number(company), batch_id),
-            )
-            lines.append("\t".join(map(_copied, values)) + "\n")
-    return "".join(lines)
+    for number, name, postcode, company, is_current in rows:
+        found = names(name)
+        if not found:
+            continue
+        one = found[0]
+        company_number = identifiers.company_number(company)
+        own = (company_number or number) if register == "company" else number
+        yield (
+            f"{register}\t{_copied(own)}\t{_copied(name)}\t{one.core}\t{one.form}\t{one.qualifier}\t"
+            f"{identifiers.postcode(postcode) or _NULL}\t{is_current}\t{company_number or _NULL}\n"
+        )
 
 
-def _copied(value: object) -> str:
-    return "\\N" if value is None else str(value).replace("\\", "\\\\").translate(_BREAKS)
+def _copied(text: str) -> str:
+    if text.isprintable() and "\\" not in text:
+        return text
+    return text.replace("\\", "\\\\").translate(_BREAKS)
 
 
 def find(connection: psycopg.Connection, sought: dict[int, Sought]) -> dict[int, Entry]:
     """The entry of each supplier, in the order: register number, exact name, model. Abstains where two are close."""
     held: dict[str, int] = dict(
-        connection.execute("select register, count(*) from reference.register_name group by 1").fetchall()
+        connection.execute("select register, names from reference.compared_register where names > 0").fetchall()
     )
     found: dict[int, Entry] = {}
     known = _known_numbers(connection, sought.values())
