@@ -156,6 +156,6 @@ def test_the_resolution_is_measured_on_what_is_known(run: Run, database: psycopg
     known = Decimal("1000.10") + 100 + 250 + 50 + Decimal("2000.30") + 150
     assert found["pound_error"] == pytest.approx(float(150 / known), abs=1e-5)
     assert "equal normalised names" in run("evaluate-resolution").out
+    database.execute("insert into reference.register values ('ons_postcodes', '2', 's', 'l', 0)")  # calls for a release
     with pytest.raises(release.AuditFailed, match="at least 99 in 100"):
-        database.execute("update ops.institution set gss_code = 'E06000099' where institution_id = 'beta_police'")
         release.make()
