@@ -29,7 +29,7 @@ DEFINITIONS = (
 )
 SPEND = {"ledger", "observatory", "card"}
 MARTS = "+supplier_size +supplier_sector +claim_difference +supplier_local +dim_supplier +fct_spend +spend_basis"
-SIZE = "int_supplier__size_group+ int_supplier__size_evidence+"
+SIZE = "int_supplier__size_group int_supplier__size_evidence int_supplier__size_verdict supplier_size"
 
 
 def seed(name: str) -> list[dict[str, str]]:
