@@ -25,9 +25,12 @@ NEEDED = (
 
 
 @hookimpl
-def on_starting(component: Any) -> None:
-    """Called by Airflow before a job begins, and so before the scheduler makes its workers."""
-    if getattr(component, "job_type", None) == "SchedulerJob":
+def on_starting() -> None:
+    """Called by Airflow when a job of it is made, and so before the scheduler makes its workers.
+
+    The job itself does not know yet which it is; the command does.
+    """
+    if sys.argv[1:2] == ["scheduler"]:
         for name in NEEDED:
             import_module(name)
 
