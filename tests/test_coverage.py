@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from anchorspend import model, warehouse
+from anchorspend import model, resolve, warehouse
 from test_release import one
 
 AS_OF = date(2019, 6, 15)
@@ -171,7 +171,8 @@ def one_of(connection: psycopg.Connection, query: str, parameters: list[Any]) ->
 
 
 def build() -> None:
-    model._dbt("build", model.environment(), "--vars", f"as_of: '{AS_OF}'", "--exclude-resource-type", "unit_test")
+    resolve.resolve()
+    model._dbt("build", model.environment(), "--vars", f"as_of: '{AS_OF}'", "--exclude", *model.NOT_IN_A_RELEASE)
 
 
 @pytest.fixture(scope="module")

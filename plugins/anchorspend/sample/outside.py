@@ -378,6 +378,7 @@ class Outside:
             if entity.society_number
         ]
         taken = {number for number, *_ in societies}
+        wanted = len(societies) + self._strangers(_SOCIETIES)
         kinds = {
             "Co-operative Society": ("R", "{root} Co-operative Society Limited"),
             "Community Benefit Society": ("R", "{root} Community Benefit Society Limited"),
@@ -385,7 +386,7 @@ class Outside:
             "Registered Society": ("R", "{root} Working Mens Club & Institute"),
             "Building Society": ("B", "{root} Building Society"),
         }
-        while len(societies) < self._strangers(_SOCIETIES) + sum(bool(one.society_number) for _, one in self._known):
+        while len(societies) < wanted:
             kind = names.pick(rng, list(kinds))
             suffix, pattern = kinds[kind]
             number = f"{rng.integers(10, 33_000)}{suffix}"

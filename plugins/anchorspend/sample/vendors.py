@@ -113,11 +113,13 @@ def damage_postcodes(rng: np.random.Generator, records: pd.DataFrame) -> None:
     whole = records.postcode_damage.isin({"", "spacing", "lower_case"}) & ~records.flawless
     chance = rng.random(len(records))
     chosen = (lost & (chance < _DAMAGED_NOT_LOST)) | (whole & (chance < _DAMAGED))
-    for record in records.index[chosen]:
-        true = str(records.true_postcode[record])
+    damaged = []
+    for true in records.true_postcode[chosen]:
         kinds = [kind for kind in DAMAGES if DAMAGES[kind](true) != true]
         kind = names.pick(rng, kinds)
-        records.loc[record, ["postcode", "postcode_damage"]] = [DAMAGES[kind](true), kind]
+        damaged.append((DAMAGES[kind](true), kind))
+    if damaged:
+        records.loc[chosen, ["postcode", "postcode_damage"]] = damaged
 
 
 def _letter_for_digit(postcode: str) -> str:
