@@ -15,8 +15,12 @@ PUBLISHED = {
     *("dim_batch", "dim_category", "dim_date", "dim_institution", "dim_local_definition", "dim_supplier"),
     *("fct_spend", "feed_coverage", "kpi_definition", "kpi_scorecard", "kpi_target", "spend_basis", "supplier_local"),
     *("feed_version", "likely_double_payment", "line_not_counted", "line_twin"),
+    *("dim_definition", "supplier_status", "dim_sme_definition", "supplier_size", "dim_vcs_definition"),
+    *("supplier_sector", "claim_difference", "supplier_location", "location_coverage", "resolution_quality"),
+    *("dim_scope", "dim_scope_rule", "dim_heading", "line_scope_decided", "scope_bridge"),
 }
-EMPTY = {"likely_double_payment", "line_twin"}  # the county has none; test_coverage.py has
+# The county has none; test_coverage.py, test_scope.py and test_sme.py have.
+EMPTY = {"likely_double_payment", "line_twin", "line_scope_decided", "claim_difference"}
 KEPT_FROM_READERS = [
     *("landing.file", "raw.ledger", "raw.quarantine", "raw.supplier_record", "reference.postcode"),
     *("ops.batch", "ops.release", "ops.audit", "ops.published_scorecard", "warehouse.fct_spend"),
