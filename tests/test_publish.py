@@ -19,8 +19,8 @@ PUBLISHED = {
     *("supplier_sector", "claim_difference", "supplier_location", "location_coverage", "resolution_quality"),
     *("dim_scope", "dim_scope_rule", "dim_heading", "line_scope_decided", "scope_bridge"),
 }
-# The county has none; test_coverage.py, test_scope.py and test_sme.py have.
-EMPTY = {"likely_double_payment", "line_twin", "line_scope_decided", "claim_difference"}
+# The county has none; test_coverage.py and test_scope.py have.
+EMPTY = {"likely_double_payment", "line_twin", "line_scope_decided"}
 KEPT_FROM_READERS = [
     *("landing.file", "raw.ledger", "raw.quarantine", "raw.supplier_record", "reference.postcode"),
     *("ops.batch", "ops.release", "ops.audit", "ops.published_scorecard", "warehouse.fct_spend"),
