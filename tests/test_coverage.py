@@ -22,6 +22,7 @@ from anchorspend import model, resolve, warehouse
 from test_release import one
 
 AS_OF = date(2019, 6, 15)
+DEFINITION = "primary@1"  # the strategy's definitions are in force from August 2019, after this county's day
 FEEDS = [  # in the order of the institution's file
     ("council", "ledger", "ledger", None, ("month", 30, date(2017, 4, 1), None)),
     ("council", "agency", "ledger", None, None),
@@ -380,7 +381,8 @@ def test_the_scorecards_pounds_are_the_counted_lines(built: psycopg.Connection, 
                 ]
     found = built.execute(
         "select institution_id, financial_year, total_amount from candidate.kpi_scorecard"
-        " where kpi_id = 'local_spend_gbp' and definition_id = 'strategy' and institution_id <> 'partnership'"
+        " where kpi_id = 'local_spend_gbp' and definition_id = %s and institution_id <> 'partnership'",
+        [DEFINITION],
     ).fetchall()
     assert {(institution, year): amount for institution, year, amount in found} == dict(pounds)
 
@@ -449,7 +451,8 @@ def test_a_figure_says_how_many_months_it_misses(built: psycopg.Connection, batc
                 unfinished |= {year, ("partnership", year[1])}
     found = built.execute(
         "select institution_id, financial_year, missing_months, is_complete from candidate.kpi_scorecard"
-        " where kpi_id = 'local_spend_pct' and definition_id = 'strategy'"
+        " where kpi_id = 'local_spend_pct' and definition_id = %s",
+        [DEFINITION],
     ).fetchall()
     assert {(i, y): m for i, y, m, _ in found} == {(i, y): missing[i, y] for i, y, *_ in found}
     assert {(i, y) for i, y, _, complete in found if complete is False} == {(i, y) for i, y, *_ in found} & unfinished

@@ -37,8 +37,9 @@ select
     valid_to,
     source,
     note,
-    -- A definition that is any of others names such as stand, and are not themselves any of others.
-    rule <> 'any_of' or not exists (
+    -- A definition in force that is any of others names such as stand, and are not themselves any of others. One not in
+    -- force may name what is no longer, or not yet, in force.
+    rule <> 'any_of' or not is_in_force or not exists (
         select
         from unnest(string_to_array(named.arguments, ' ')) as member (id)
         left join named as simple on member.id = simple.judged_id and simple.rule <> 'any_of'
