@@ -79,7 +79,8 @@ def test_a_model_reads_only_what_its_folder_may(models: dict[str, Node], name: s
         assert reads(node, "model") + reads(node, "seed") == []
     else:
         assert reads(node, "source") == []
-    if folder(node) != "marts":
+    # A KPI is reckoned from what is published, so that a reader can reckon it again; all else comes before.
+    if folder(node) != "marts" and not name.startswith("int_kpi__"):
         published = [one for one in reads(node, "model") if one.rpartition(".")[2] in MARTS]
         assert published == []
 
