@@ -209,7 +209,7 @@ def built(server: Callable[[], str], batches: list[Batch]) -> Iterator[psycopg.C
                 insert(connection, batch)
             build()
             # As an installation of before these tables: they are filled from all its batches.
-            connection.execute("drop table warehouse.line_key cascade; drop table warehouse.batch_year cascade")
+            connection.execute("drop table warehouse.line_key cascade; drop table warehouse.spend_total cascade")
             for batch in batches[half:]:
                 insert(connection, batch)
             build()

@@ -25,7 +25,7 @@ EMPTY = {"likely_double_payment", "line_twin", "line_scope_decided"}
 KEPT_FROM_READERS = [
     *("landing.file", "raw.ledger", "raw.quarantine", "raw.supplier_record", "reference.postcode"),
     *("ops.batch", "ops.release", "ops.audit", "ops.published_scorecard", "warehouse.fct_spend"),
-    *("warehouse.line_key", "warehouse.batch_year"),
+    *("warehouse.line_key", "warehouse.spend_total"),
     *("staging.stg_raw__ledger", "intermediate.int_supplier__resolved", "seeds.individual_pattern"),
     *("release_0001.dim_supplier", "release_0002.dim_supplier", "candidate.dim_supplier"),
 ]

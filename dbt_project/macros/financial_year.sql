@@ -8,3 +8,8 @@
             || to_char({{ day }} - make_interval(months => {{ start_month }} - 1) + interval '1 year', 'YY')
     end
 {%- endmacro %}
+
+{#- The quarter, 1 to 4, of the financial year a day falls in. Arguments as above. -#}
+{% macro financial_quarter(day, start_month) -%}
+    mod(extract(month from {{ day }})::int - {{ start_month }} + 12, 12) / 3 + 1
+{%- endmacro %}

@@ -2,7 +2,18 @@
 -- files and is left out, as a detail of another feed or line by line. Whether the rest counts is the basis's decision.
 {{ config(materialized='table') }}
 
-with loaded as (select * from {{ ref('batch_year') }}),
+with loaded as (
+    select
+        batch_id,
+        institution_id,
+        feed_id,
+        basis,
+        financial_year,
+        sum(line_count)::bigint as line_count,
+        sum(amount) as amount
+    from {{ ref('spend_total') }}
+    group by batch_id, institution_id, feed_id, basis, financial_year
+),
 
 batch as (select batch_id, detail_of, is_counted from {{ ref('int_batch__judged') }}),
 

@@ -2,7 +2,7 @@
 -- with the position of the first rule of scope that it matches. So rules are tried once per heading, not per line.
 {{ config(materialized='table') }}
 
-with line as (select * from {{ ref('spend_line') }}),
+with total as (select * from {{ ref('spend_total') }}),
 
 rule as (select * from {{ ref('int_scope__rule') }} where applies_to = 'heading'),
 
@@ -12,8 +12,8 @@ heading as (
         coalesce(category_code, '') as category_code,
         coalesce(category_label, '') as category_label,
         coalesce(expense_type, '') as expense_type,
-        count(*) as line_count
-    from line
+        sum(line_count)::bigint as line_count
+    from total
     group by institution_id, coalesce(category_code, ''), coalesce(category_label, ''), coalesce(expense_type, '')
 ),
 

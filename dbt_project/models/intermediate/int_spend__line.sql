@@ -39,7 +39,9 @@ dated as (
         institution.financial_year_start,
         unioned.*,
         coalesce(unioned.spend_date, batch.period_last) as dated_on,
-        case when unioned.spend_date is null then 'period_end' else 'payment' end as date_basis
+        case when unioned.spend_date is null then 'period_end' else 'payment' end as date_basis,
+        -- the end of so long a period says nothing of the quarter
+        unioned.spend_date is not null or batch.period_last < batch.period_first + interval '3 months' as has_quarter
     from unioned
     inner join batch on unioned.batch_id = batch.batch_id
     inner join institution on batch.institution_id = institution.institution_id
@@ -57,6 +59,7 @@ select
     dated_on as spend_date,
     date_basis,
     {{ financial_year('dated_on', 'financial_year_start') }} as financial_year,
+    case when has_quarter then {{ financial_quarter('dated_on', 'financial_year_start') }} end as quarter,
     raw.supplier_record_id(institution_id, supplier_ref, supplier_name, supplier_postcode) as supplier_record_id,
     supplier_ref,
     supplier_name,

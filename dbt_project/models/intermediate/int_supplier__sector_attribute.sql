@@ -47,8 +47,8 @@ mutual as (
 paid as (
     select
         supplier_record_id,
-        max(spend_date) as last_paid
-    from {{ ref('spend_line') }}
+        max(last_spend_date) as last_paid
+    from {{ ref('spend_total') }}
     group by supplier_record_id
 ),
 

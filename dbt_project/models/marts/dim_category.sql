@@ -1,9 +1,18 @@
 -- One row per category code an institution's lines carry, under the label most of them give it.
-with line as (select * from {{ ref('spend_line') }} where category_code is not null)
+with labelled as (
+    select
+        category_code,
+        category_label,
+        sum(line_count)::bigint as line_count
+    from {{ ref('spend_total') }}
+    where category_code is not null
+    group by category_code, category_label
+)
 
 select
     category_code,
-    mode() within group (order by category_label) as category_label,
-    count(*) as line_count
-from line
+    (array_agg(category_label order by line_count desc, category_label) filter (where category_label is not null))[1]
+        as category_label,
+    sum(line_count)::bigint as line_count
+from labelled
 group by category_code

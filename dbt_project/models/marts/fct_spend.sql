@@ -28,6 +28,7 @@ select
     line.spend_date,
     line.date_basis,
     line.financial_year,
+    line.quarter,
     line.basis,
     line.vat_basis,
     line.amount,

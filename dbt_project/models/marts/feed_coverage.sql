@@ -3,7 +3,7 @@
 -- month of their file's period.
 -- volume: the lines paid in the month's period against the median of the feed's other periods that came; thresholds are
 -- rows of the seed coverage_rule. Of an even number of periods the median is the lower of the two in the middle.
-with line as (select * from {{ ref('spend_line') }}),
+with total as (select * from {{ ref('spend_total') }}),
 
 batch as (select * from {{ ref('int_batch__counted') }}),
 
@@ -29,17 +29,17 @@ threshold as (
 
 spent as (
     select
-        line.institution_id,
-        line.feed_id,
-        date_trunc('month', line.spend_date)::date as month_first,
-        count(*) as line_count,
-        sum(line.amount) as amount,
-        count(*) filter (where location.is_located) as lines_located,
-        coalesce(sum(line.amount) filter (where location.is_located), 0) as amount_located
-    from line
-    inner join batch on line.batch_id = batch.batch_id
-    inner join location on line.supplier_record_id = location.supplier_record_id
-    group by line.institution_id, line.feed_id, date_trunc('month', line.spend_date)
+        total.institution_id,
+        total.feed_id,
+        total.month_first,
+        sum(total.line_count)::bigint as line_count,
+        sum(total.amount) as amount,
+        coalesce(sum(total.line_count) filter (where location.is_located), 0)::bigint as lines_located,
+        coalesce(sum(total.amount) filter (where location.is_located), 0) as amount_located
+    from total
+    inner join batch on total.batch_id = batch.batch_id
+    inner join location on total.supplier_record_id = location.supplier_record_id
+    group by total.institution_id, total.feed_id, total.month_first
 ),
 
 quarantined as (

@@ -21,6 +21,7 @@ select
     spend_date,
     date_basis,
     financial_year,
+    quarter,
     supplier_record_id,
     amount,
     organisational_unit,
