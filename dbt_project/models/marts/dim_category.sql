@@ -11,8 +11,10 @@ with labelled as (
 
 select
     category_code,
-    (array_agg(category_label order by line_count desc, category_label) filter (where category_label is not null))[1]
-        as category_label,
+    (
+        array_agg(category_label order by line_count desc, category_label asc)
+        filter (where category_label is not null)
+    )[1] as category_label,
     sum(line_count)::bigint as line_count
 from labelled
 group by category_code

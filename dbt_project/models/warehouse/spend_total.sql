@@ -1,5 +1,6 @@
 -- One row per loaded batch of spend, financial year, quarter and month of payment, supplier record and heading;
--- warehouse.spend_total. Appended batch by batch, so that a release sums what it counts without reading its lines again.
+-- warehouse.spend_total. Appended batch by batch, so that a release sums what it counts without reading its lines
+-- again.
 -- depends_on: {{ ref('stg_ops__batch') }}
 {{
     config(
