@@ -13,7 +13,7 @@ scope as (select * from {{ ref('dim_scope') }}),
 
 scope_base as (select base, scope from {{ ref('scope_base') }}),
 
-kpi as (select kpi_id, measure, base, bridge_definition from {{ ref('kpi') }}),
+kpi as (select kpi_id, measure, base, bridge_definition from {{ ref('kpi') }} where base is not null),
 
 status as (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
 
