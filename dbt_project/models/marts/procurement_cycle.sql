@@ -15,9 +15,9 @@ awarded as (
         route_id,
         count(*) as awarded_count,
         count(days) as case_count,
-        round(avg(days), 4) as days_mean,
-        round((percentile_cont(0.5) within group (order by days))::numeric, 4) as days_median,
-        round((percentile_cont(0.9) within group (order by days))::numeric, 4) as days_p90,
+        {{ share('sum(days)::numeric', 'count(days)') }} as days_mean,
+        (percentile_cont(0.5) within group (order by days))::numeric as days_median,
+        trim_scale(round((percentile_cont(0.9) within group (order by days))::numeric, 8)) as days_p90,
         min(days) as days_least,
         max(days) as days_most
     from opportunity

@@ -2,7 +2,8 @@
 -- financial year): how promptly it paid, counted as Procurement Regulations 2024 reg. 38 counts.
 -- An invoice belongs to the period it was paid in; day 1 is the day after it was received. What became payable in a
 -- period is what its 30th day fell in; of that, what was paid after the period's end was not paid within it. A ledger
--- holds what was paid: what has not been paid to this day is in no row, so the last share is the least it can be.
+-- holds what was paid: what has not been paid to this day is in no row, so the last shares are the least they can be, and
+-- of a period after which no payment is known yet they are empty.
 with invoice as (select * from {{ ref('int_invoice__paid') }}),
 
 institution as (select institution_id, financial_year_start from {{ ref('dim_institution') }}),
@@ -12,7 +13,8 @@ dated as (
         invoice.*,
         institution.financial_year_start,
         invoice.received_date + 30 as payable_date,
-        invoice.paid_date - invoice.received_date as days
+        invoice.paid_date - invoice.received_date as days,
+        max(invoice.paid_date) over (partition by invoice.institution_id) as paid_until
     from invoice
     inner join institution on invoice.institution_id = institution.institution_id
 ),
@@ -59,10 +61,10 @@ select
     {{ share(
         'sum(invoice_count) filter (where is_payment and days is not null)', 'sum(invoice_count) filter (where is_payment)'
     ) }} as coverage,
-    round(
-        sum(days * invoice_count) filter (where is_payment)
-        / nullif(sum(invoice_count) filter (where is_payment and days is not null), 0), 4
-    ) as days_mean,
+    {{ share(
+        'sum(days * invoice_count) filter (where is_payment)',
+        'sum(invoice_count) filter (where is_payment and days is not null)'
+    ) }} as days_mean,
     coalesce(sum(invoice_count) filter (where is_payment and days <= 30), 0)::bigint as paid_1_to_30,
     coalesce(sum(invoice_count) filter (where is_payment and days between 31 and 60), 0)::bigint as paid_31_to_60,
     coalesce(sum(invoice_count) filter (where is_payment and days > 60), 0)::bigint as paid_from_61,
@@ -80,15 +82,17 @@ select
     ) }} as share_from_61,
     coalesce(sum(invoice_count) filter (where not is_payment), 0)::bigint as invoices_payable,
     coalesce(sum(amount) filter (where not is_payment), 0) as amount_payable,
-    coalesce(sum(invoice_count) filter (where not is_payment and paid_date > period_last), 0)::bigint
-        as payable_not_paid,
-    {{ share(
+    case
+        when max(paid_until) > period_last
+            then coalesce(sum(invoice_count) filter (where not is_payment and paid_date > period_last), 0)::bigint
+    end as payable_not_paid,
+    case when max(paid_until) > period_last then {{ share(
         'coalesce(sum(invoice_count) filter (where not is_payment and paid_date > period_last), 0)',
         'sum(invoice_count) filter (where not is_payment)'
-    ) }} as share_payable_not_paid,
-    {{ share(
+    ) }} end as share_payable_not_paid,
+    case when max(paid_until) > period_last then {{ share(
         'coalesce(sum(amount) filter (where not is_payment and paid_date > period_last), 0)',
         'sum(amount) filter (where not is_payment)'
-    ) }} as share_of_sums_payable_not_paid
+    ) }} end as share_of_sums_payable_not_paid
 from in_period
 group by institution_id, period_type, period_first, period_last
