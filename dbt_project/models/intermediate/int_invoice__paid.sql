@@ -6,19 +6,28 @@
 
 with batch as (select batch_id from {{ ref('int_batch__counted') }} where detail_of is null),
 
-twin as (select batch_id, line_no from {{ ref('int_spend__twin') }})
+twin as (select batch_id, line_no from {{ ref('int_spend__twin') }}),
+
+invoice as (
+    select
+        invoice.institution_id,
+        invoice.spend_date as paid_date,
+        case
+            when invoice.date_basis = 'payment' and invoice.received_date <= invoice.spend_date
+                then invoice.received_date
+        end as received_date,
+        invoice.amount
+    from {{ ref('invoice_paid') }} as invoice
+    inner join batch on invoice.batch_id = batch.batch_id
+    left join twin on invoice.batch_id = twin.batch_id and invoice.line_no = twin.line_no
+    where twin.batch_id is null and invoice.amount > 0
+)
 
 select
-    invoice.institution_id,
-    invoice.spend_date as paid_date,
-    case
-        when invoice.date_basis = 'payment' and invoice.received_date <= invoice.spend_date
-            then invoice.received_date
-    end as received_date,
+    institution_id,
+    paid_date,
+    received_date,
     count(*) as invoice_count,
-    sum(invoice.amount) as amount
-from {{ ref('invoice_paid') }} as invoice
-inner join batch on invoice.batch_id = batch.batch_id
-left join twin on invoice.batch_id = twin.batch_id and invoice.line_no = twin.line_no
-where twin.batch_id is null and invoice.amount > 0
-group by 1, 2, 3
+    sum(amount) as amount
+from invoice
+group by institution_id, paid_date, received_date

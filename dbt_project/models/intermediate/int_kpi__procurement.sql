@@ -1,8 +1,8 @@
 -- One row per KPI on how institutions buy, institution (or `partnership`), financial year, quarter of the institution's
 -- own year (null for the whole year) and definition.
--- Every figure is a sum over cases: a case is in what the KPI counts, is not, or nobody knows (is_in null). value goes by
--- what is known; value_low counts every unknown case against, value_high counts it for. A mean of days has no bounds as
--- soon as one case's days are unknown. A register that was sent and holds nothing of a quarter says zero.
+-- Every figure is a sum over cases: a case is in what the KPI counts, is not, or nobody knows (is_in null). value goes
+-- by what is known; value_low counts every unknown case against, value_high counts it for. A mean of days has no bounds
+-- as soon as one case's days are unknown. A register that was sent and holds nothing of a quarter says zero.
 {{ config(materialized='table') }}
 
 with kpi as (select kpi_id, unit from {{ ref('kpi') }}),
@@ -65,6 +65,8 @@ cycle as (
     where opportunity.outcome = 'awarded' and opportunity.end_financial_year is not null
 ),
 
+definition as (select definition_id from {{ ref('int_local__definition') }}),
+
 -- A quote counts in the quarter it was published: the rule is about whom it asked.
 quote as (
     select
@@ -80,7 +82,7 @@ quote as (
         opportunity.provenance as basis
     from opportunity
     inner join route on opportunity.route_id = route.route_id
-    cross join (select definition_id from {{ ref('int_local__definition') }}) as definition
+    cross join definition
     left join {{ ref('int_procurement__invited') }} as invited
         on
             opportunity.institution_id = invited.institution_id
@@ -89,14 +91,14 @@ quote as (
     where route.must_invite_local and opportunity.provenance = 'portal' and opportunity.start_financial_year is not null
 ),
 
--- What a portal could hold is known from elsewhere: from the contract register and from notices. A contract and a notice
--- of one process are one.
+-- What a portal could hold is known from elsewhere: from the contract register and from notices. A contract and a
+-- notice of one process are one.
 logged as (
     select
         institution_id,
-        min(period_first) as logged_from
+        min(period_first) as heard_from,
+        min(period_first) filter (where kind = 'portal') as logged_from
     from batch
-    where kind = 'portal'
     group by institution_id
 ),
 
@@ -120,6 +122,14 @@ awarded_under as (
     where contract_ref is not null
 ),
 
+on_portal as (
+    select
+        institution_id,
+        ocid
+    from opportunity
+    where provenance = 'portal' and ocid is not null
+),
+
 heard_of as (
     select
         contract.institution_id,
@@ -133,7 +143,7 @@ heard_of as (
     from contract
     left join awarded_under
         on contract.institution_id = awarded_under.institution_id and contract.contract_ref = awarded_under.contract_ref
-    left join (select institution_id, ocid from opportunity where provenance = 'portal' and ocid is not null) as on_portal
+    left join on_portal
         on contract.institution_id = on_portal.institution_id and contract.ocid = on_portal.ocid
     union all
     select
@@ -164,12 +174,8 @@ published as (
         heard_of.basis
     from heard_of
     inner join institution on heard_of.institution_id = institution.institution_id
-    left join logged on heard_of.institution_id = logged.institution_id
-    where
-        heard_of.heard_on >= coalesce(
-            logged.logged_from,
-            (select min(batch.period_first) from batch where batch.institution_id = heard_of.institution_id)
-        )
+    inner join logged on heard_of.institution_id = logged.institution_id
+    where heard_of.heard_on >= coalesce(logged.logged_from, logged.heard_from)
 ),
 
 paid as (
@@ -269,58 +275,57 @@ suppliers_of as (
         (kpi_id, financial_year, quarter, definition_id),
         (kpi_id, financial_year, definition_id)
     )
+),
+
+figure as (
+    select
+        summed.*,
+        kpi.unit,
+        summed.counted + summed.not_counted as known,
+        summed.counted + summed.not_counted + summed.unknown_for + summed.unknown_against as total,
+        case when kpi.unit = 'days' then {{ share('summed.counted', 'summed.cases_counted') }} end as mean
+    from summed
+    inner join kpi on summed.kpi_id = kpi.kpi_id
 )
 
 select
-    summed.kpi_id,
-    summed.institution_id,
-    summed.financial_year,
-    summed.quarter,
-    summed.definition_id,
-    case kpi.unit
-        when 'days' then {{ share('summed.counted', 'summed.cases_counted') }}
-        when 'share' then {{ share('summed.counted', 'summed.counted + summed.not_counted') }}
-        else summed.counted
+    figure.kpi_id,
+    figure.institution_id,
+    figure.financial_year,
+    figure.quarter,
+    figure.definition_id,
+    case figure.unit
+        when 'days' then figure.mean
+        when 'share' then {{ share('figure.counted', 'figure.known') }}
+        else figure.counted
     end as value,
-    case kpi.unit
-        when 'days' then
-            case when summed.cases_unknown = 0 then {{ share('summed.counted', 'summed.cases_counted') }} end
-        when 'share' then {{ share('summed.counted', 'summed.counted + summed.not_counted + summed.unknown_for') }}
-        else summed.counted + summed.unknown_against
+    case figure.unit
+        when 'days' then case when figure.cases_unknown = 0 then figure.mean end
+        when 'share' then {{ share('figure.counted', 'figure.total') }}
+        else figure.counted + figure.unknown_against
     end as value_low,
-    case kpi.unit
-        when 'days' then
-            case when summed.cases_unknown = 0 then {{ share('summed.counted', 'summed.cases_counted') }} end
-        when 'share' then
-            {{ share('summed.counted + summed.unknown_for', 'summed.counted + summed.not_counted + summed.unknown_for') }}
-        else summed.counted + summed.unknown_for
+    case figure.unit
+        when 'days' then case when figure.cases_unknown = 0 then figure.mean end
+        when 'share' then {{ share('figure.counted + figure.unknown_for', 'figure.total') }}
+        else figure.counted + figure.unknown_for
     end as value_high,
-    summed.counted as numerator,
-    case kpi.unit
-        when 'days' then summed.cases_counted::numeric
-        when 'share' then summed.counted + summed.not_counted
-    end as denominator,
-    case when kpi.unit = 'pounds' then summed.counted + summed.not_counted + summed.unknown_for + summed.unknown_against
-        end as total_amount,
+    figure.counted as numerator,
+    case figure.unit when 'days' then figure.cases_counted::numeric when 'share' then figure.known end as denominator,
+    case when figure.unit = 'pounds' then figure.total end as total_amount,
     case
-        when summed.cases_unknown = 0 then 1
-        when kpi.unit = 'days' then {{ share('summed.cases_counted::numeric', 'summed.cases') }}
-        else
-            {{ share(
-                'summed.counted + summed.not_counted',
-                'summed.counted + summed.not_counted + summed.unknown_for - summed.unknown_against'
-            ) }}
+        when figure.cases_unknown = 0 then 1
+        when figure.unit = 'days' then {{ share('figure.cases_counted::numeric', 'figure.cases') }}
+        else {{ share('figure.known', 'figure.known + figure.unknown_for - figure.unknown_against') }}
     end as coverage,
-    summed.basis,
-    summed.line_count,
+    figure.basis,
+    figure.line_count,
     suppliers_of.supplier_count,
     suppliers_of.counted_supplier_count
-from summed
-inner join kpi on summed.kpi_id = kpi.kpi_id
+from figure
 left join suppliers_of
     on
-        summed.kpi_id = suppliers_of.kpi_id
-        and summed.institution_id = suppliers_of.institution_id
-        and summed.financial_year = suppliers_of.financial_year
-        and summed.quarter is not distinct from suppliers_of.quarter
-        and summed.definition_id = suppliers_of.definition_id
+        figure.kpi_id = suppliers_of.kpi_id
+        and figure.institution_id = suppliers_of.institution_id
+        and figure.financial_year = suppliers_of.financial_year
+        and figure.quarter is not distinct from suppliers_of.quarter
+        and figure.definition_id = suppliers_of.definition_id

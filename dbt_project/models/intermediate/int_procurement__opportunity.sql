@@ -117,7 +117,7 @@ found as (
     select
         'notice',
         process.institution_id,
-        process.ocid,
+        process.ocid as opportunity_id,
         process.opportunity_ref,
         process.title,
         process.route_written,
@@ -187,12 +187,13 @@ announced as (
         raw.supplier_record_id(release.institution_id, null, release.supplier_name, null) as supplier_record_id,
         release.supplier_name is not null as has_supplier
     from release
-    cross join lateral (
-        values
-        ('published', release.published_date),
-        ('closed', release.tender_end_date),
-        ('awarded', release.award_date)
-    ) as day (event_id, event_date)
+    cross join
+        lateral (
+            values
+            ('published', release.published_date),
+            ('closed', release.tender_end_date),
+            ('awarded', release.award_date)
+        ) as day (event_id, event_date)
     where day.event_date is not null
     order by
         release.institution_id asc, release.ocid asc, day.event_id asc, day.event_date asc, release.batch_id asc,
@@ -215,7 +216,8 @@ first_line as (
         sheet,
         source_row
     from (
-        select 'portal' as provenance, institution_id, opportunity_ref as opportunity_id, event_date as told_on,
+        select
+            'portal' as provenance, institution_id, opportunity_ref as opportunity_id, event_date as told_on,
             batch_id, line_no, sheet, source_row
         from event
         union all

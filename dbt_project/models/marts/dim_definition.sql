@@ -23,4 +23,13 @@ union all
 select 'route', route_id, 1, route_name, owner, null, null, source, note
 from {{ ref('procurement_route') }}
 union all
-select 'all', 'all', 1, 'Everything the register holds', 'Service manager - procurement', null, null, 'no definition needed', null
+select
+    'all',
+    'all',
+    1,
+    'Everything the register holds',
+    'Service manager - procurement',
+    null,
+    null,
+    'no definition needed',
+    null

@@ -1,5 +1,5 @@
--- One row per opportunity to which the portal's log invites suppliers, and definition of local: how many it invited, how
--- many are local, of how many that is unknown, and so whether a local supplier was invited.
+-- One row per opportunity to which the portal's log invites suppliers, and definition of local: how many it invited,
+-- how many are local, of how many that is unknown, and so whether a local supplier was invited.
 select
     institution_id,
     opportunity_id,

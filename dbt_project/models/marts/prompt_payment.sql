@@ -2,8 +2,8 @@
 -- financial year): how promptly it paid, counted as Procurement Regulations 2024 reg. 38 counts.
 -- An invoice belongs to the period it was paid in; day 1 is the day after it was received. What became payable in a
 -- period is what its 30th day fell in; of that, what was paid after the period's end was not paid within it. A ledger
--- holds what was paid: what has not been paid to this day is in no row, so the last shares are the least they can be, and
--- of a period after which no payment is known yet they are empty.
+-- holds what was paid: what has not been paid to this day is in no row, so the last shares are the least they can be,
+-- and of a period after which no payment is known yet they are empty.
 with invoice as (select * from {{ ref('int_invoice__paid') }}),
 
 institution as (select institution_id, financial_year_start from {{ ref('dim_institution') }}),
@@ -29,23 +29,28 @@ in_period as (
         (period.period_first + period.months - interval '1 day')::date as period_last
     from dated
     cross join lateral (values (true, dated.paid_date), (false, dated.payable_date)) as happening (is_payment, day)
-    cross join lateral (
-        values
-        (
-            'half_year',
-            (date_trunc('month', happening.day)
-            - make_interval(months => (extract(month from happening.day)::integer + 8) % 6))::date,
-            interval '6 months'
-        ),
-        (
-            'financial_year',
-            (date_trunc('month', happening.day)
-            - make_interval(
-                months => (extract(month from happening.day)::integer - dated.financial_year_start + 12) % 12
-            ))::date,
-            interval '1 year'
-        )
-    ) as period (period_type, period_first, months)
+    cross join
+        lateral (
+            values
+            (
+                'half_year',
+                (
+                    date_trunc('month', happening.day)
+                    - make_interval(months => (extract(month from happening.day)::integer + 8) % 6)
+                )::date,
+                interval '6 months'
+            ),
+            (
+                'financial_year',
+                (
+                    date_trunc('month', happening.day)
+                    - make_interval(
+                        months => (extract(month from happening.day)::integer - dated.financial_year_start + 12) % 12
+                    )
+                )::date,
+                interval '1 year'
+            )
+        ) as period (period_type, period_first, months)
     where happening.day is not null
 )
 

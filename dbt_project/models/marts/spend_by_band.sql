@@ -66,7 +66,9 @@ placed as (
         sum(payment.amount) as amount
     from payment
     inner join edge on payment.institution_id = edge.institution_id
-    group by 1, 2, 3, 4, 5, 6
+    group by
+        payment.institution_id, payment.financial_year, payment.supplier_record_id, payment.vat_basis, amount_place,
+        day_place
 ),
 
 spread as (
