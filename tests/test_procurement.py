@@ -88,8 +88,17 @@ def modelled(url: str, folder: Path) -> Iterator[County]:
         resolve.resolve()
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("create schema candidate")
-            model.build(MARTS)
+            build(MARTS)
             yield County(connection, folder / "truth", folder / "inbox")
+
+
+def build(select: str) -> None:
+    """Models and seeds, and only the data tests of which all models are built."""
+    model._dbt(
+        "build",
+        model.environment(),
+        *("--select", select, "--indirect-selection", "cautious", "--exclude", *model.NOT_IN_A_RELEASE),
+    )
 
 
 def quarter(day: str, institution: str) -> int:
@@ -341,9 +350,11 @@ def test_opportunities_on_the_portal_are_the_truths(county: County) -> None:
     told = set(county.rows("select institution_id, ocid from candidate.fct_procurement where ocid is not null"))
     portals = {row["institution_id"] for row in noticed}
     cases: dict[tuple[str, str], list[bool | None]] = defaultdict(list)
+    # The newest snapshot of a register holds what has begun.
+    contracts = [row for row in contracts if row["start_date"] <= "2020-03-31"]
     registered = {(row["institution_id"], row["contract_ref"]) for row in contracts}
     for row in contracts:
-        if "2017-04-01" <= row["start_date"] <= "2020-03-31":
+        if row["start_date"] >= "2017-04-01":
             known = bool(row["opportunity_ref"]) or (None if row["is_joint"] == "yes" else False)
             key = row["institution_id"], year(row["start_date"])
             cases[key].append(known if row["institution_id"] in portals else None)
@@ -541,14 +552,14 @@ def test_without_a_log_notices_tell_of_what_was_advertised_and_no_more(county: C
     kept_back = "update ops.batch set status = %s where institution_id = %s and kind = 'portal'"
     county.connection.execute(kept_back, ["refused", bedford])
     try:
-        model.build("int_procurement__opportunity")
+        build("int_procurement__opportunity")
         found = county.rows(
             "select ocid, provenance, days, exclusion_id, outcome from intermediate.int_procurement__opportunity"
             f" where institution_id = '{bedford}'"
         )
     finally:
         county.connection.execute(kept_back, ["loaded", bedford])
-        model.build("int_procurement__opportunity")
+        build("int_procurement__opportunity")
     days = {ocid: number for ocid, _, number, _, _ in found if number is not None}
     assert {provenance for _, provenance, *_ in found} == {"notice"}
     assert len(days) > 10
