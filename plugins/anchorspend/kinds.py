@@ -218,6 +218,7 @@ KINDS: Mapping[str, Kind] = {
         fields={
             "ocid": _text("Open Contracting ID of the process", required=True, filled=True),
             "release_ref": _text("id of the release"),
+            "opportunity_ref": _text("the buyer's own reference of the tender, as its portal has it"),
             "release_date": _date("day of the release"),
             "stage": _text("tag of the release: tender, award, contract, ..."),
             "buyer_name": _text("the buyer, as the notice writes it", required=True),

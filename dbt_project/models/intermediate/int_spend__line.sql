@@ -14,19 +14,19 @@ unioned as (
     select
         batch_id, line_no, sheet, source_row, spend_date, supplier_ref, supplier_name, supplier_postcode, amount,
         organisational_unit, expense_type, category_code, category_label, contract_ref, transaction_ref, invoice_ref,
-        invoice_date
+        invoice_date, received_date
     from ledger
     union all
     select
         batch_id, line_no, sheet, source_row, spend_date, null, supplier_name, null, amount,
         organisational_unit, null, category_code, category_label, null, transaction_ref, null,
-        null
+        null, null
     from card
     union all
     select
         batch_id, line_no, sheet, source_row, null, supplier_ref, supplier_name, supplier_postcode, amount,
         null, null, category_code, category_label, null, null, null,
-        null
+        null, null
     from observatory
 ),
 
@@ -72,5 +72,6 @@ select
     contract_ref,
     transaction_ref,
     invoice_ref,
-    invoice_date
+    invoice_date,
+    received_date
 from dated

@@ -1,5 +1,6 @@
 -- One row per definition of a measure. The rule of one of local, of SME and of the voluntary sector stands in the
--- measure's own table; a local SME is local under one of local's and an SME under the headline's.
+-- measure's own table; a local SME is local under one of local's and an SME under the headline's; `all`
+-- is of what knows no definitions.
 {{ config(materialized='table') }}
 
 select
@@ -36,3 +37,6 @@ inner join {{ ref('dim_sme_definition') }} as size on headline.headline_definiti
 union all
 select measure, definition_id, version, definition_name, owner, valid_from, valid_to, source, note
 from {{ ref('measure_definition') }}
+union all
+select 'route', route_id, 1, route_name, owner, null, null, source, note
+from {{ ref('procurement_route') }}

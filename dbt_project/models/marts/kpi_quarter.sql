@@ -1,5 +1,11 @@
 -- One row per KPI, institution (or `partnership`), financial year, quarter of it and definition. A line is in the
 -- quarter of its payment; lines that only a period longer than a quarter dates, as those of a yearly feed, are in none.
+with figure as (
+    select * from {{ ref('int_kpi__spend') }} where quarter is not null
+    union all
+    select * from {{ ref('int_kpi__procurement') }} where quarter is not null
+)
+
 select
     kpi_id,
     institution_id,
@@ -17,5 +23,4 @@ select
     line_count,
     supplier_count,
     counted_supplier_count
-from {{ ref('int_kpi__spend') }}
-where quarter is not null
+from figure

@@ -1,7 +1,11 @@
 -- One row per KPI, institution (or `partnership`), financial year and definition: its figure with its bounds, beside
 -- the target, and whether that is met wherever the unknown lies. What a figure counts stands in the int_kpi__ model of
 -- its kind; the quarters of the year are in kpi_quarter.
-with figure as (select * from {{ ref('int_kpi__spend') }} where quarter is null),
+with figure as (
+    select * from {{ ref('int_kpi__spend') }} where quarter is null
+    union all
+    select * from {{ ref('int_kpi__procurement') }} where quarter is null
+),
 
 kpi as (select kpi_id, polarity from {{ ref('kpi') }}),
 

@@ -16,5 +16,6 @@ select
     contract_ref,
     transaction_ref,
     invoice_ref,
-    invoice_date
+    invoice_date,
+    received_date
 from {{ source('raw', 'ledger') }}
