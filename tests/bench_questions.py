@@ -75,6 +75,7 @@ def repeat(connection: psycopg.Connection, turn: str, shift: str, condition: str
             "select distinct file_id, new_file_id from again",
             "file_id",
             file_id="again.new_file_id",
+            landed_at="clock_timestamp()",
             name=sql.SQL("{} || '/' || old.name").format(sql.Literal(turn)),
             sha256=sql.SQL("md5({0} || old.sha256) || md5(old.sha256 || {0})").format(sql.Literal(turn)),
         )
@@ -89,6 +90,7 @@ def repeat(connection: psycopg.Connection, turn: str, shift: str, condition: str
             "batch_id",
             batch_id="again.new_batch_id",
             file_id="again.new_file_id",
+            finished_at="clock_timestamp()",
             period_first=first,
             period_last=last,
             period_label=sql.SQL(
