@@ -42,8 +42,9 @@ lint: setup ## style, types, SQL and layering
 	$(BIN)/sqlfluff lint dbt_project/models plugins/anchorspend/schema.sql
 	$(BIN)/python -m pytest -q tests/test_layering.py
 
-bench: setup ## loading rate
+bench: setup ## loading rate; questions and a release on three million lines
 	@$(BIN)/python tests/bench.py
+	@$(BIN)/python tests/bench_questions.py
 
 lock: setup ## compile requirements*.in, for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.txt

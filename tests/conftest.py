@@ -88,7 +88,7 @@ def real_files() -> Path:
 
 @pytest.fixture(scope="session")
 def sample_release(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """The sample county, small, with its registers, brought to a release: its warehouse, and the folder of its truth."""
+    """The sample county, small, with its registers, brought to a release: its warehouse, and its truth's folder."""
     from anchorspend import contract, ingest, reference, release, warehouse
     from anchorspend.resolve import evaluate
     from anchorspend.sample import write_county
