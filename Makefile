@@ -47,8 +47,9 @@ lint: $(VENV)/ready-to-build ## style, types, SQL and layering
 	$(BIN)/sqlfluff lint dbt_project/models plugins/anchorspend/schema.sql
 	$(BIN)/python -m pytest -q tests/test_layering.py
 
-bench: $(VENV)/ready-to-build ## loading rate
+bench: $(VENV)/ready-to-build ## loading rate; questions and a release on three million lines
 	@$(BIN)/python tests/bench.py
+	@$(BIN)/python tests/bench_questions.py
 
 lock: $(VENV)/ready-to-build ## compile requirements*.in, for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.txt

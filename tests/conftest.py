@@ -84,3 +84,44 @@ def real_files() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"real published files are not here: {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def sample_release(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The sample county, small, with its registers, brought to a release: its warehouse, and its truth's folder."""
+    from anchorspend import contract, ingest, reference, release, warehouse
+    from anchorspend.resolve import evaluate
+    from anchorspend.sample import write_county
+
+    folder, url = tmp_path_factory.mktemp("sample"), server()
+    write_county(folder / "inbox", folder / "truth", scale=0.05)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANCHORSPEND_WAREHOUSE_URL", url)
+        patch.setenv("ANCHORSPEND_INBOX", str(folder / "inbox"))
+        patch.setenv("ANCHORSPEND_LANDING", str(folder / "landing"))
+        warehouse.set_up(os.environ["ANCHORSPEND_BI_READER_PASSWORD"])
+        evaluate.learn_truth(folder / "truth")
+        reference.load_postcodes()
+        for institution in contract.load_institutions().values():
+            for feed_id in institution.feeds:
+                list(ingest.land_feed(institution, feed_id))
+                list(ingest.load_feed(institution, feed_id))
+        assert release.make()
+    return url, folder / "truth"
+
+
+@pytest.fixture
+def sample_truth(sample_release: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the sample county's truth; the package takes its warehouse for its own."""
+    url, truth = sample_release
+    monkeypatch.setenv("ANCHORSPEND_WAREHOUSE_URL", url)
+    return truth
+
+
+@pytest.fixture
+def bi_reader(sample_truth: Path) -> Iterator[psycopg.Connection]:
+    """`bi_reader` on the sample county."""
+    from anchorspend import warehouse
+
+    with psycopg.connect(warehouse.reader_url(), autocommit=True) as connection:
+        yield connection

@@ -15,8 +15,8 @@ LAYERS = (
     {"contract"},
     {"warehouse", "fetch"},
     {"resolve", "read", "land", "load", "control", "difference", "reference", "model", "audit", "publish", "show"}
-    | {"compare"},
-    {"ingest", "release", "sample", "rehearse"},
+    | {"compare", "export"},
+    {"ingest", "release", "sample", "rehearse", "dictionary"},
     {"inspect"},
     {"server"},
     {"demo"},

@@ -1,5 +1,6 @@
 """The command line. Exit codes: 0 done, 1 done and something is held or failed a check, 2 something to put right."""
 
+import io
 import json
 import shlex
 import sys
@@ -11,7 +12,19 @@ from typing import Annotated
 import typer
 from rich.console import Console, RenderableType
 
-from anchorspend import compare, contract, demo, ingest, model, release, settings, show, warehouse
+from anchorspend import (
+    compare,
+    contract,
+    demo,
+    dictionary,
+    export,
+    ingest,
+    model,
+    release,
+    settings,
+    show,
+    warehouse,
+)
 from anchorspend.errors import UserError
 from anchorspend.kinds import KINDS
 from anchorspend.server import airflow, postgres
@@ -73,6 +86,13 @@ def down() -> None:
 def prepare() -> None:
     """Parse the dbt project, which the release DAG is drawn from. Needs no database."""
     out.print(str(model.prepare()), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def docs() -> None:
+    """Write docs/data_dictionary.md and docs/kpis.md from the dbt project's YAML and seeds. Needs no database."""
+    for path in dictionary.write():
+        out.print(str(path), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -465,6 +485,53 @@ def sql(
         show.write_csv(names, rows, sys.stdout)
     else:
         out.print(show.table(names, rows))
+
+
+@app.command(name="export")
+def export_release(
+    folder: Annotated[Path, typer.Argument(help="a new or empty folder")],
+    form: Annotated[str, typer.Option("--format", help="csv or parquet")] = "csv",
+    release_id: Annotated[int | None, typer.Option("--release", help="an earlier release, by its number")] = None,
+) -> None:
+    """Write every published table as a CSV or Parquet file, with a manifest of rows, hashes and the release.
+
+    Keys of manifest.json: release_id, published_at, is_sample, format, tables, a list of {table, file, rows, sha256}.
+    """
+    if form not in ("csv", "parquet"):
+        raise UserError(f"{form!r} is no format; say csv or parquet")
+    postgres.start()
+    done = export.export(folder, form, release_id, _say)  # type: ignore[arg-type]  # checked above
+    rows = sum(table.rows for table in done.tables)
+    out.print(
+        f"release {done.release_id} of {done.published_at:%Y-%m-%d}{', SAMPLE DATA' if done.is_sample else ''}: "
+        f"{len(done.tables)} tables, {rows:,} rows in {folder}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command(name="transparency-code")
+def transparency_code(
+    institution: Annotated[str, typer.Argument(help="id of an institution that sends its ledger")],
+    file: Annotated[Path, typer.Argument(help="the CSV file to write")],
+    year: Annotated[str, typer.Option(help="financial year of the institution, such as 2019-20")],
+    quarter: Annotated[int | None, typer.Option(min=1, max=4, help="quarter of that year; all of it without")] = None,
+    recommended: Annotated[bool, typer.Option(help="from the recommended threshold, which is lower")] = False,
+) -> None:
+    """Write one institution's own payments in the spend schema of the Local Government Association, to be published."""
+    if file.exists():
+        raise UserError(f"{file}: exists already; name a new file")
+    postgres.start()
+    text = io.StringIO(newline="")
+    done = export.transparency_code(text, institution, year, quarter, recommended=recommended)
+    file.write_text(text.getvalue(), encoding="utf-8", newline="")
+    out.print(f"{file}: {done.lines:,} lines, £{done.amount:,.2f}", highlight=False, soft_wrap=True)
+    if done.not_net:
+        err.print(
+            f"{done.not_net:,} lines stand with VAT, or nobody knows whether: say so where the file is published",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def main() -> None:

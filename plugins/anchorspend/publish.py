@@ -17,6 +17,18 @@ from anchorspend.errors import UserError
 
 _PATIENCE_SECONDS = 60
 
+HISTORY = "One row per published release."
+HISTORY_COLUMNS = {
+    "release_id": ("integer", "number of the release; the greatest is the one that readers see"),
+    "published_at": ("timestamptz", "when it was published"),
+    "schema_name": ("text", "schema in which its tables stay"),
+    "is_sample": ("boolean", "whether made-up data of the sample county are in it"),
+    "batches": ("bigint", "files that count"),
+    "lines": ("bigint", "spend lines that count"),
+    "amount": ("numeric", "pounds of those"),
+}
+"""The mart that publishing itself makes: its columns' types and descriptions."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -137,6 +149,7 @@ def _point_marts(connection: psycopg.Connection, release: str) -> None:
                 sql.Identifier("marts", name), sql.Identifier(release, name)
             )
         )
+    _describe(connection, release)
     _write_history(connection)
     connection.execute(
         sql.SQL(
@@ -149,6 +162,25 @@ def _point_marts(connection: psycopg.Connection, release: str) -> None:
     connection.execute(
         sql.SQL("grant select on all tables in schema marts to {}").format(sql.Identifier(warehouse.READER))
     )
+
+
+def _describe(connection: psycopg.Connection, release: str) -> None:
+    """Give the views of `marts` the comments of the release's tables and columns: a view has none of its own, and BI
+    tools show them beside each name."""
+    (comments,) = connection.execute(
+        """
+        select string_agg(format(
+            case when objsubid = 0 then 'comment on view marts.%%1$I is %%3$L'
+            else 'comment on column marts.%%1$I.%%2$I is %%3$L' end, relname, attname, description), ';')
+        from pg_description
+        inner join pg_class on objoid = pg_class.oid and classoid = 'pg_class'::regclass
+        left join pg_attribute on attrelid = objoid and attnum = objsubid
+        where relnamespace = %s::regnamespace and relkind in ('r', 'v')
+        """,
+        [release],
+    ).fetchone()  # type: ignore[misc]  # an aggregate has one row
+    if comments:
+        connection.execute(comments.encode())
 
 
 def _marts(connection: psycopg.Connection) -> list[sql.Identifier]:
@@ -189,12 +221,11 @@ def _write_history(connection: psycopg.Connection) -> None:
         from ops.release where status = 'published' order by release_id
         """
     ).fetchall()
-    types = ("integer", "timestamptz", "text", "boolean", "bigint", "bigint", "numeric")
     rows = [
         sql.SQL("({})").format(
             sql.SQL(", ").join(
                 sql.SQL("{}::{}").format(sql.Literal(cell), sql.SQL(kind))
-                for cell, kind in zip(row, types, strict=True)
+                for cell, (kind, _) in zip(row, HISTORY_COLUMNS.values(), strict=True)
             )
         )
         for row in history
@@ -202,11 +233,14 @@ def _write_history(connection: psycopg.Connection) -> None:
     connection.execute(
         sql.SQL(
             """
-            create view marts.release
-            (release_id, published_at, schema_name, is_sample, batches, lines, amount) as values {}
+            create view marts.release ({}) as values {}
             """
-        ).format(sql.SQL(", ").join(rows))
+        ).format(sql.SQL(", ").join(map(sql.Identifier, HISTORY_COLUMNS)), sql.SQL(", ").join(rows))
     )
+    told = [("view marts.release", HISTORY)]
+    told += [(f"column marts.release.{name}", meaning) for name, (_, meaning) in HISTORY_COLUMNS.items()]
+    for of, meaning in told:
+        connection.execute(sql.SQL("comment on {} is {}").format(sql.SQL(of), sql.Literal(meaning)))
 
 
 def _refuse_unaudited(connection: psycopg.Connection, release_id: int) -> None:

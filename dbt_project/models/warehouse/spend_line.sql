@@ -1,11 +1,13 @@
 -- One row per spend line of every loaded batch; warehouse.fct_spend. Appended batch by batch and never changed: which
--- batches count, who the supplier is and whether it is local are opinions, kept in the release's dimensions.
+-- batches count, who the supplier is and whether it is local are opinions, kept in the release's dimensions. From a
+-- figure down to its lines one goes by supplier record; the index is a hook so that tables from before get it too.
 -- depends_on: {{ ref('stg_ops__batch') }}
 {{
     config(
         alias='fct_spend',
         schema='warehouse',
         indexes=[{'columns': ['batch_id', 'line_no'], 'unique': true}],
+        post_hook='create index if not exists fct_spend_by_supplier_record on {{ this }} (supplier_record_id)',
     )
 }}
 
