@@ -15,7 +15,7 @@ LAYERS = (
     {"contract"},
     {"warehouse", "fetch"},
     {"resolve", "read", "land", "load", "control", "difference", "reference", "model", "audit", "publish", "show"}
-    | {"compare"},
+    | {"compare", "alerts"},
     {"ingest", "release", "sample", "rehearse"},
     {"inspect"},
     {"server"},
