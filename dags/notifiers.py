@@ -23,7 +23,7 @@ def configured(conn_id: str) -> Connection | None:
 class EmailAlerts(BaseNotifier):
     """Mails the alerts that are new in the published release to the addresses in `to` of the connection's extra."""
 
-    def notify(self, context: Any) -> None:
+    def notify(self, context: Any) -> None:  # noqa: ARG002  # Airflow's signature
         """Send one mail, or none. Raises `KeyError` for a connection without `to`, else what the server said."""
         from airflow.providers.smtp.hooks.smtp import SmtpHook
         from anchorspend import alerts
@@ -32,15 +32,13 @@ class EmailAlerts(BaseNotifier):
         news = alerts.news() if connection else None
         if connection and news:
             with SmtpHook(EMAIL) as server:
-                server.send_email_smtp(
-                    to=connection.extra_dejson["to"], subject=news.subject, html_content=news.html
-                )
+                server.send_email_smtp(to=connection.extra_dejson["to"], subject=news.subject, html_content=news.html)
 
 
 class WebhookAlerts(BaseNotifier):
     """Posts the alerts that are new in the published release to `url` of the connection's extra."""
 
-    def notify(self, context: Any) -> None:
+    def notify(self, context: Any) -> None:  # noqa: ARG002  # Airflow's signature
         """Post once, or not at all. Raises `KeyError` for a connection without `url`, else what the receiver said."""
         from anchorspend import alerts
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import psycopg
 import pytest
-from anchorspend import contract, ingest, model, release, resolve, settings, warehouse
+from anchorspend import contract, ingest, model, reference, release, resolve, settings, warehouse
 from anchorspend.sample import write_county
 
 DOCS = settings.home() / "docs"
@@ -54,6 +54,7 @@ def procured_county(server: Callable[[], str], factory: pytest.TempPathFactory) 
             patch.setenv("ANCHORSPEND_LANDING", str(folder / "landing"))
             warehouse.set_up(os.environ["ANCHORSPEND_BI_READER_PASSWORD"])
             release.register()
+            reference.load_postcodes()
             for institution in contract.load_institutions().values():
                 for feed_id, feed in institution.feeds.items():
                     spent = feed.kind in {"ledger", "card", "observatory", "contract"}
@@ -301,11 +302,11 @@ def test_separate_contracts_with_one_supplier_stand_beside_each_other(county: Pr
     true = county.contracts[county.contracts.end_date >= REGISTER_DAY]
     true = true[(true.is_joint == "no") & ~(true.institution_id + ":" + true.contract_ref).isin(without_an_end(county))]
     bodies = true.groupby(["supplier_id", "category_code"]).institution_id.transform("nunique")
-    due = {
-        (row.institution_id, row.contract_ref): Decimal(row.contract_value) for row in true[bodies > 1].itertuples()
-    }
+    due = {(row.institution_id, row.contract_ref): Decimal(row.contract_value) for row in true[bodies > 1].itertuples()}
     assert len(due) > 20
-    table = county.rows("select terms.*, contract_ref from joint_terms as terms inner join fct_contract using (contract_id)")
+    table = county.rows(
+        "select terms.*, contract_ref from joint_terms as terms inner join fct_contract using (contract_id)"
+    )
     found = {(row.institution_id, row.contract_ref): row.contract_value for row in table.itertuples()}
     assert set(due.items()) <= set(found.items())
     group = table.groupby(["supplier_id", "category_code"])

@@ -29,7 +29,11 @@ basis as (select * from {{ ref('spend_basis') }} where is_counted),
 
 scope as (select scope from {{ ref('dim_scope') }} where is_influenceable),
 
-supplier as (select supplier_record_id, supplier_id, supplier_name from {{ ref('dim_supplier') }} where not is_individual),
+supplier as (
+    select supplier_record_id, supplier_id, supplier_name
+    from {{ ref('dim_supplier') }}
+    where not is_individual
+),
 
 contract as (
     select
@@ -43,7 +47,7 @@ judged_kpi as (
     select distinct on (kpi_id, institution_id, definition_id) *
     from scorecard
     where status in ('met', 'missed', 'uncertain')
-    order by kpi_id, institution_id, definition_id, financial_year desc
+    order by kpi_id asc, institution_id asc, definition_id asc, financial_year desc
 ),
 
 off_target as (
@@ -52,9 +56,11 @@ off_target as (
         judged_kpi.institution_id,
         judged_kpi.kpi_id || ' ' || judged_kpi.definition_id || ' ' || judged_kpi.financial_year as subject,
         kpi.kpi_name || ' (' || judged_kpi.definition_id || ') of ' || judged_kpi.financial_year || ' is '
-        || {{ as_written('judged_kpi.value', 'kpi.unit') }} || ', the target ' || {{ as_written('judged_kpi.target', 'kpi.unit') }}
-        || case judged_kpi.status when 'uncertain' then ', and pounds of unknown status could decide either way' else '' end
-            as detail,
+        || {{ as_written('judged_kpi.value', 'kpi.unit') }} || ', the target '
+        || {{ as_written('judged_kpi.target', 'kpi.unit') }}
+        || case judged_kpi.status
+            when 'uncertain' then ', and pounds of unknown status could decide either way' else ''
+        end as detail,
         judged_kpi.value,
         judged_kpi.target as threshold
     from judged_kpi
@@ -121,8 +127,9 @@ newly_large as (
         'supplier_newly_large' as rule_id,
         now.institution_id,
         now.supplier_id || ' ' || now.financial_year as subject,
-        now.supplier_name || ' was paid £' || to_char(now.amount, 'FM999,999,999,990') || ' in ' || now.financial_year
-        || ', £' || to_char(coalesce(before.amount, 0), 'FM999,999,999,990') || ' in ' || two_years.year_before as detail,
+        now.supplier_name || ' was paid £' || to_char(now.amount, 'FM999,999,999,990') || ' in '
+        || now.financial_year || ', £' || to_char(coalesce(before.amount, 0), 'FM999,999,999,990') || ' in '
+        || two_years.year_before as detail,
         now.amount as value,
         parameter.newly_large as threshold
     from paid as now

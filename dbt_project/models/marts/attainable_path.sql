@@ -1,8 +1,8 @@
 -- One row per definition of local, institution (or `partnership`) and financial year from the newest complete one on:
 -- the highest share of local spend that could be reached by then, beside the target.
--- The pounds of every supplier stay those of the newest complete year. A supplier's pounds in a category turn local when
--- they are put to competition; an institution holds so many competitions a year (seed opportunity_rule) and begins with
--- the largest that are free: no other order has more local pounds in any year.
+-- The pounds of every supplier stay those of the newest complete year. A supplier's pounds in a category turn local
+-- when they are put to competition; an institution holds so many competitions a year (seed opportunity_rule) and begins
+-- with the largest that are free: no other order has more local pounds in any year.
 -- attainable_share, the ceiling: free are pounds whose contract ends by the last day of the year, has no end date or
 -- stands in no register, in categories of which some institution has a local supplier, or that are unknown.
 -- sure_share: free are pounds whose contract ends before the year begins or that are in no contract of a register, in

@@ -30,17 +30,21 @@ weight as (select factor, state, weight from {{ ref('contest_weight') }}),
 
 threshold as (select * from {{ ref('tender_threshold') }} where valid_from <= {{ as_of_day() }}),
 
+year as (select distinct institution_id, financial_year from basis),
+
+short as (
+    select distinct institution_id, financial_year
+    from {{ ref('feed_coverage') }}
+    where is_counted and status in ('missing', 'empty', 'not_due')
+),
+
 -- Months that are to come, or did not, make a year too short to go by, unless there is no other.
 newest as (
     select distinct on (year.institution_id)
         year.institution_id,
         year.financial_year
-    from (select distinct institution_id, financial_year from basis) as year
-    left join (
-        select distinct institution_id, financial_year
-        from {{ ref('feed_coverage') }}
-        where is_counted and status in ('missing', 'empty', 'not_due')
-    ) as short on year.institution_id = short.institution_id and year.financial_year = short.financial_year
+    from year
+    left join short on year.institution_id = short.institution_id and year.financial_year = short.financial_year
     order by year.institution_id asc, (short.institution_id is null) desc, year.financial_year desc
 ),
 
@@ -117,7 +121,7 @@ named as (
         institution_id,
         definition_id,
         category_code,
-        string_agg(supplier_name, '; ' order by amount_of_others desc, supplier_name) as top_local_suppliers
+        string_agg(supplier_name, '; ' order by amount_of_others desc, supplier_name asc) as top_local_suppliers
     from (
         select
             *,

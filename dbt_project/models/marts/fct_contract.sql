@@ -27,8 +27,8 @@ pair as (
     union all
 
     select
-        one.contract_id,
-        other.contract_id,
+        one.contract_id as one_id,
+        other.contract_id as other_id,
         rule.position
     from contract as one
     inner join contract as other
@@ -41,8 +41,8 @@ pair as (
     union all
 
     select
-        one.contract_id,
-        other.contract_id,
+        one.contract_id as one_id,
+        other.contract_id as other_id,
         rule.position
     from contract as one
     inner join contract as other
@@ -60,8 +60,8 @@ pair as (
     union all
 
     select
-        one.contract_id,
-        other.contract_id,
+        one.contract_id as one_id,
+        other.contract_id as other_id,
         rule.position
     from contract as one
     inner join contract as other
