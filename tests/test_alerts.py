@@ -228,7 +228,7 @@ print("called", [type(callback).__name__ for callback in callbacks])
 
 
 def call(folder: Path, warehouse_url: str, *dag_file: str, **connections: dict[str, Any]) -> str:
-    """What is said while the notifiers are called, those of the DAG file where one is given, in a process of Airflow's."""
+    """What is said while the notifiers, of the DAG file where one is given, are called in a process of Airflow's."""
     dags, plugins = settings.home() / "dags", settings.home() / "plugins"
     environment = {
         **os.environ,

@@ -197,7 +197,7 @@ select
     institution.institution_name || ': ' || raised.detail as detail,
     rule.severity,
     raised.rule_id,
-    round(raised.value, 8) as value,
+    trim_scale(round(raised.value, 8)) as value,
     raised.threshold,
     rule.owner
 from raised

@@ -285,7 +285,7 @@ stated as (
             when 'running'
                 then
                     case
-                        when judged.free_on <= judged.register_day + make_interval(months => judged.soon_months)
+                        when judged.free_on - 1 <= judged.register_day + make_interval(months => judged.soon_months)
                             then 'soon'
                         else 'later'
                     end
