@@ -16,6 +16,7 @@ from anchorspend.errors import UserError
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, LoadMode, SeedRenderingBehavior, TestBehavior
 from defaults import BATCHES, DEFAULTS, REGISTERS, RELEASE, plainly
+from notifiers import EmailAlerts, WebhookAlerts
 
 QUIET_SECONDS = int(os.environ.get("ANCHORSPEND_QUIET_SECONDS", "120"))
 
@@ -107,7 +108,7 @@ def release() -> None:
 
         return [str(warning) for warning in steps.judge(release_id).warnings]
 
-    @task(outlets=[RELEASE])
+    @task(outlets=[RELEASE], on_success_callback=[EmailAlerts(), WebhookAlerts()])
     @plainly
     def publish(release_id: int, warnings: list[str]) -> str:
         """Switch readers to the new release."""

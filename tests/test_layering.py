@@ -15,7 +15,7 @@ LAYERS = (
     {"contract"},
     {"warehouse", "fetch"},
     {"resolve", "read", "land", "load", "control", "difference", "reference", "model", "audit", "publish", "show"}
-    | {"compare", "export"},
+    | {"compare", "export", "alerts"},
     {"ingest", "release", "sample", "rehearse", "dictionary"},
     {"inspect"},
     {"server"},
@@ -114,7 +114,7 @@ def test_a_dag_file_leaves_the_work_to_the_package(path: Path) -> None:
 
 
 def test_the_dag_files_are_where_they_are_looked_for() -> None:
-    assert {path.name for path in DAGS} == {"defaults.py", "ingest.py", "reference.py", "release.py"}
+    assert {path.name for path in DAGS} == {"defaults.py", "ingest.py", "notifiers.py", "reference.py", "release.py"}
 
 
 @pytest.mark.parametrize(

@@ -25,3 +25,8 @@
         '[^A-Z0-9]', '', 'g'
     )
 {%- endmacro %}
+
+{#- What two writings of one category's label have in common: small letters and digits. -#}
+{% macro label_key(label) -%}
+    lower(regexp_replace({{ label }}, '[^A-Za-z0-9]', '', 'g'))
+{%- endmacro %}
