@@ -18,3 +18,16 @@
         'unknown'
     )
 {%- endmacro %}
+
+{#- Of the lines of an opportunity that its story is taken from: a column of the earliest that meets a condition. -#}
+{% macro earliest(column, condition) -%}
+    (array_agg({{ column }} order by event_date, batch_id, line_no) filter (where is_source and {{ condition }}))[1]
+{%- endmacro %}
+
+{#- Of the same lines: a column of the latest that has it. -#}
+{% macro latest(column) -%}
+    (
+        array_agg({{ column }} order by event_date desc, batch_id desc, line_no desc)
+        filter (where is_source and {{ column }} is not null)
+    )[1]
+{%- endmacro %}
