@@ -1,0 +1,175 @@
+-- One row per share KPI on spend, institution (or `partnership`), financial year, definition and supplier or contract,
+-- of those with most pounds: the figure without that one, worked out again from the pounds that are left.
+-- A contract is one institution's reference; two institutions' equal references are two contracts.
+with figure as (
+    select score.*, kpi.measure, kpi.base
+    from {{ ref('kpi_scorecard') }} as score
+    inner join {{ ref('kpi') }} as kpi on score.kpi_id = kpi.kpi_id
+    where kpi.unit = 'share' and kpi.base is not null
+),
+
+rule as (
+    select
+        max(value) filter (where rule_id = 'top_suppliers') as top_suppliers,
+        max(value) filter (where rule_id = 'moves_figure') as moves_figure
+    from {{ ref('comparison_rule') }}
+),
+
+status as (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
+
+by_record as (
+    select
+        'supplier' as left_out,
+        spend.institution_id,
+        spend.financial_year,
+        spend.scope,
+        spend.supplier_record_id,
+        supplier.supplier_id,
+        null::text as contract_institution_id,
+        null::text as contract_ref,
+        spend.amount
+    from {{ ref('int_spend__by_supplier') }} as spend
+    inner join {{ ref('spend_basis') }} as basis
+        on
+            spend.institution_id = basis.institution_id
+            and spend.financial_year = basis.financial_year
+            and spend.basis = basis.basis
+            and basis.is_counted
+    inner join {{ ref('dim_supplier') }} as supplier on spend.supplier_record_id = supplier.supplier_record_id
+    union all
+    select
+        'contract',
+        institution_id,
+        financial_year,
+        scope,
+        supplier_record_id,
+        null,
+        institution_id as contract_of,
+        contract_ref,
+        sum(amount)
+    from {{ ref('fct_spend') }}
+    where contract_ref is not null
+    group by institution_id, financial_year, scope, supplier_record_id, contract_ref
+),
+
+part as (
+    select
+        by_record.left_out,
+        shown.figure_of as institution_id,
+        by_record.financial_year,
+        scope_base.base,
+        by_record.supplier_id,
+        by_record.contract_institution_id,
+        by_record.contract_ref,
+        by_record.supplier_record_id,
+        sum(by_record.amount) as amount
+    from by_record
+    inner join {{ ref('scope_base') }} as scope_base on by_record.scope = scope_base.scope
+    cross join lateral (values (by_record.institution_id), ('partnership')) as shown (figure_of)
+    where shown.figure_of <> 'partnership' or by_record.scope <> 'between_anchors'
+    group by
+        by_record.left_out, shown.figure_of, by_record.financial_year, scope_base.base, by_record.supplier_id,
+        by_record.contract_institution_id, by_record.contract_ref, by_record.supplier_record_id
+),
+
+ranked as (
+    select
+        left_out,
+        institution_id,
+        financial_year,
+        base,
+        supplier_id,
+        contract_institution_id,
+        contract_ref,
+        sum(amount) as amount,
+        row_number() over (
+            partition by left_out, institution_id, financial_year, base
+            order by sum(amount) desc, supplier_id asc, contract_institution_id asc, contract_ref asc
+        ) as rank
+    from part
+    group by left_out, institution_id, financial_year, base, supplier_id, contract_institution_id, contract_ref
+),
+
+top as (
+    select ranked.*
+    from ranked
+    inner join rule on ranked.rank <= rule.top_suppliers
+),
+
+counted as (
+    select
+        top.left_out,
+        top.institution_id,
+        top.financial_year,
+        top.base,
+        top.rank,
+        top.supplier_id,
+        top.contract_institution_id,
+        top.contract_ref,
+        top.amount,
+        status.measure,
+        status.definition_id,
+        coalesce(sum(part.amount) filter (where status.is_in), 0) as counted_amount,
+        coalesce(sum(part.amount) filter (where status.is_in is not null), 0) as known_amount
+    from top
+    inner join part
+        on
+            top.left_out = part.left_out
+            and top.institution_id = part.institution_id
+            and top.financial_year = part.financial_year
+            and top.base = part.base
+            and top.supplier_id is not distinct from part.supplier_id
+            and top.contract_institution_id is not distinct from part.contract_institution_id
+            and top.contract_ref is not distinct from part.contract_ref
+    inner join status on part.supplier_record_id = status.supplier_record_id
+    group by
+        top.left_out, top.institution_id, top.financial_year, top.base, top.rank, top.supplier_id,
+        top.contract_institution_id, top.contract_ref, top.amount, status.measure, status.definition_id
+),
+
+named as (select distinct supplier_id, supplier_name from {{ ref('dim_supplier') }}),
+
+compared as (
+    select
+        figure.kpi_id,
+        figure.institution_id,
+        figure.financial_year,
+        figure.definition_id,
+        counted.left_out,
+        counted.rank,
+        counted.supplier_id,
+        counted.contract_institution_id,
+        counted.contract_ref,
+        counted.amount,
+        figure.value,
+        {{ share('figure.numerator - counted.counted_amount', 'figure.denominator - counted.known_amount') }}
+            as value_without
+    from figure
+    inner join counted
+        on
+            figure.institution_id = counted.institution_id
+            and figure.financial_year = counted.financial_year
+            and figure.base = counted.base
+            and figure.measure = counted.measure
+            and figure.definition_id = counted.definition_id
+)
+
+select
+    compared.kpi_id,
+    compared.institution_id,
+    compared.financial_year,
+    compared.definition_id,
+    compared.left_out,
+    compared.rank::integer as rank,
+    compared.supplier_id,
+    named.supplier_name,
+    compared.contract_institution_id,
+    compared.contract_ref,
+    compared.amount,
+    compared.value,
+    compared.value_without,
+    compared.value_without - compared.value as difference,
+    abs(compared.value_without - compared.value) > rule.moves_figure as moves_figure
+from compared
+cross join rule
+left join named on compared.supplier_id = named.supplier_id
