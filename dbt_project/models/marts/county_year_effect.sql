@@ -58,7 +58,7 @@ ruled as (
     cross join rule
 ),
 
-moved as (
+moved as materialized (
     select
         ruled.rule_id,
         ruled.county_year,
@@ -77,7 +77,7 @@ moved as (
 
 own as (select * from moved where rule_id = 'same_label'),
 
-counted as (
+counted as materialized (
     select
         published.kpi_id,
         published.financial_year,
@@ -114,7 +114,7 @@ select
     definition_id,
     is_applied,
     {{ share('numerator', 'denominator') }} as value,
-    {{ share('numerator', 'denominator') }} - value_published as difference,
+    trim_scale({{ share('numerator', 'denominator') }} - value_published) as difference,
     numerator,
     denominator,
     total_amount,

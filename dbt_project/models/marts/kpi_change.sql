@@ -8,7 +8,7 @@
 --   volume, mix, rate: the change of the comparable figure, by institutions' shares of the pounds, headings' shares of
 --     an institution's pounds, and what is counted in a heading; each at the mean of both years of the others
 -- Effects are rounded to eight decimals; the rate takes the rounding up.
-with figure as (
+with figure as materialized (
     select
         score.kpi_id,
         score.institution_id,
@@ -46,7 +46,7 @@ series as (
 ),
 
 -- In force on the year's last day; a year before the first one is judged by the first one.
-in_force as (
+in_force as materialized (
     select distinct on (year.institution_id, year.financial_year, series.measure, series.series_id)
         year.institution_id,
         year.financial_year,
@@ -72,50 +72,53 @@ in_force as (
         series.definition_id asc
 ),
 
-pair as (
+followed as (
     select
-        now.kpi_id,
-        now.institution_id,
-        now.financial_year,
-        before.financial_year as previous_year,
-        now.measure,
-        now.base,
+        figure.kpi_id,
+        figure.institution_id,
+        figure.financial_year,
+        figure.first_year,
+        figure.measure,
+        figure.base,
         in_force.series_id,
-        now.definition_id,
-        before.definition_id as previous_definition_id,
-        before.value as value_before,
-        rejudged.value as value_before_rejudged,
-        now.value
-    from figure as now
+        figure.definition_id,
+        figure.value,
+        lag(figure.financial_year) over by_year as previous_year,
+        lag(figure.first_year) over by_year as previous_first_year,
+        lag(figure.definition_id) over by_year as previous_definition_id,
+        lag(figure.value) over by_year as value_before
+    from figure
     inner join in_force
         on
-            now.institution_id = in_force.institution_id
-            and now.financial_year = in_force.financial_year
-            and now.measure = in_force.measure
-            and now.definition_id = in_force.definition_id
-    inner join in_force as in_force_before
-        on
-            in_force.institution_id = in_force_before.institution_id
-            and in_force.first_year = in_force_before.first_year + 1
-            and in_force.measure = in_force_before.measure
-            and in_force.series_id = in_force_before.series_id
-    inner join figure as before
-        on
-            now.kpi_id = before.kpi_id
-            and now.institution_id = before.institution_id
-            and in_force_before.financial_year = before.financial_year
-            and in_force_before.definition_id = before.definition_id
+            figure.institution_id = in_force.institution_id
+            and figure.financial_year = in_force.financial_year
+            and figure.measure = in_force.measure
+            and figure.definition_id = in_force.definition_id
+    window
+        by_year as (
+            partition by figure.kpi_id, figure.institution_id, in_force.series_id
+            order by figure.first_year
+        )
+),
+
+pair as materialized (
+    select
+        followed.*,
+        rejudged.value as value_before_rejudged
+    from followed
     inner join figure as rejudged
         on
-            now.kpi_id = rejudged.kpi_id
-            and now.institution_id = rejudged.institution_id
-            and before.financial_year = rejudged.financial_year
-            and now.definition_id = rejudged.definition_id
-    where now.value is not null and before.value is not null and rejudged.value is not null
+            followed.kpi_id = rejudged.kpi_id
+            and followed.institution_id = rejudged.institution_id
+            and followed.previous_year = rejudged.financial_year
+            and followed.definition_id = rejudged.definition_id
+    where
+        followed.first_year = followed.previous_first_year + 1
+        and followed.value is not null and followed.value_before is not null and rejudged.value is not null
 ),
 
 -- Each institution's own figures say which two years of it can be compared.
-comparable as (
+comparable as materialized (
     select distinct
         now.institution_id,
         now.financial_year,
@@ -128,7 +131,7 @@ comparable as (
 ),
 
 -- Records of one profile count alike under every definition, so pounds are summed by profile and spread afterwards.
-profile_of as (
+profile_of as materialized (
     select
         supplier_record_id,
         dense_rank() over (order by profile) as profile_no,
@@ -145,7 +148,7 @@ profile_of as (
     ) as grouped
 ),
 
-profile_status as (
+profile_status as materialized (
     select
         one.profile_no,
         split_part(one.entry, ' ', 1) as measure,
@@ -154,7 +157,7 @@ profile_status as (
     from (select distinct profile_no, unnest(profile) as entry from profile_of) as one
 ),
 
-line as (
+line as materialized (
     select
         line.institution_id,
         line.financial_year,
@@ -171,7 +174,7 @@ line as (
         coalesce(line.category_code, line.category_label, line.expense_type, ''), profile_of.profile_no
 ),
 
-cell as (
+cell as materialized (
     select
         shown.figure_of,
         line.institution_id,
@@ -267,7 +270,7 @@ member as (
     group by kpi_id, figure_of, financial_year, series_id, institution_id
 ),
 
-compared as (
+compared as materialized (
     select
         kpi_id,
         figure_of,
@@ -323,12 +326,13 @@ select
     previous_definition_id,
     value_before,
     value,
-    change,
-    volume_effect,
-    mix_effect,
-    case when is_compared then change - volume_effect - mix_effect - definition_effect - data_effect else 0 end
-        as rate_effect,
-    definition_effect,
-    case when is_compared then data_effect else change - definition_effect end as data_effect,
+    trim_scale(change) as change,
+    trim_scale(volume_effect) as volume_effect,
+    trim_scale(mix_effect) as mix_effect,
+    trim_scale(
+        case when is_compared then change - volume_effect - mix_effect - definition_effect - data_effect else 0 end
+    ) as rate_effect,
+    trim_scale(definition_effect) as definition_effect,
+    trim_scale(case when is_compared then data_effect else change - definition_effect end) as data_effect,
     institutions_compared
 from effect

@@ -52,7 +52,7 @@ by_record as (
     group by institution_id, financial_year, scope, supplier_record_id, contract_ref
 ),
 
-part as (
+part as materialized (
     select
         by_record.left_out,
         shown.figure_of as institution_id,
@@ -90,13 +90,13 @@ ranked as (
     group by left_out, institution_id, financial_year, base, supplier_id, contract_institution_id, contract_ref
 ),
 
-top as (
+top as materialized (
     select ranked.*
     from ranked
     inner join rule on ranked.rank <= rule.top_suppliers
 ),
 
-counted as (
+counted as materialized (
     select
         top.left_out,
         top.institution_id,
@@ -127,7 +127,7 @@ counted as (
         top.contract_institution_id, top.contract_ref, top.amount, status.measure, status.definition_id
 ),
 
-named as (select distinct supplier_id, supplier_name from {{ ref('dim_supplier') }}),
+named as materialized (select distinct supplier_id, supplier_name from {{ ref('dim_supplier') }}),
 
 compared as (
     select
@@ -168,7 +168,7 @@ select
     compared.amount,
     compared.value,
     compared.value_without,
-    compared.value_without - compared.value as difference,
+    trim_scale(compared.value_without - compared.value) as difference,
     abs(compared.value_without - compared.value) > rule.moves_figure as moves_figure
 from compared
 cross join rule
