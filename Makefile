@@ -14,13 +14,18 @@ help: ## list these commands
 
 setup: $(VENV)/ready ## virtual environment with the locked dependencies
 
-$(VENV)/ready: requirements.txt requirements-dev.txt pyproject.toml
+$(VENV)/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV)"
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.txt requirements-dev.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What only building and testing need; the newcomer's demo does without.
+$(VENV)/ready-to-build: $(VENV)/ready requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
 demo: setup ## the sample county, from its files to a published scorecard, through Airflow
@@ -32,20 +37,20 @@ up: setup ## leave Airflow and PostgreSQL running
 down: ## stop what `make up` started
 	@test ! -x $(BIN)/anchorspend || $(BIN)/anchorspend down
 
-test: setup ## every test
+test: $(VENV)/ready-to-build ## every test
 	@$(BIN)/python -m pytest
 
-lint: setup ## style, types, SQL and layering
+lint: $(VENV)/ready-to-build ## style, types, SQL and layering
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project/models plugins/anchorspend/schema.sql
 	$(BIN)/python -m pytest -q tests/test_layering.py
 
-bench: setup ## loading rate
+bench: $(VENV)/ready-to-build ## loading rate
 	@$(BIN)/python tests/bench.py
 
-lock: setup ## compile requirements*.in, for Python 3.11 to 3.13
+lock: $(VENV)/ready-to-build ## compile requirements*.in, for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-dev.in -o requirements-dev.txt
 

@@ -14,6 +14,7 @@ from test_release import County, little_county, one, relations
 PUBLISHED = {
     *("dim_batch", "dim_category", "dim_date", "dim_institution", "dim_local_definition", "dim_supplier"),
     *("fct_spend", "feed_coverage", "kpi_definition", "kpi_scorecard", "kpi_target", "spend_basis", "supplier_local"),
+    *("kpi_quarter",),
     *("feed_version", "likely_double_payment", "line_not_counted", "line_twin"),
     *("dim_definition", "supplier_status", "dim_sme_definition", "supplier_size", "dim_vcs_definition"),
     *("supplier_sector", "claim_difference", "supplier_location", "location_coverage", "resolution_quality"),

@@ -121,13 +121,12 @@ def _start(watch: _Watch, dag_id: str, before: list[str]) -> str:
 
 
 def _ended(watch: _Watch, runs: dict[str, str]) -> bool:
-    states = {}
-    for dag_id, run_id in runs.items():
-        run = next(run for run in watch.client.runs(dag_id) if run["dag_run_id"] == run_id)
-        states[dag_id] = run["state"]
-        if run["state"] == "failed":
-            raise UserError(_failure(watch, dag_id, run_id))
-        if run["state"] == "success":
+    found = {(run["dag_id"], run["dag_run_id"]): run["state"] for run in watch.client.runs()}
+    states = {dag_id: found[dag_id, run_id] for dag_id, run_id in runs.items()}
+    for dag_id, state in states.items():
+        if state == "failed":
+            raise UserError(_failure(watch, dag_id, runs[dag_id]))
+        if state == "success":
             watch.tell(dag_id, f"{dag_id}: done")
     watch.tell("lines", f"{_loaded():,} lines loaded")
     return all(state == "success" for state in states.values())
@@ -161,7 +160,7 @@ def _until(deadline: float, condition: Callable[[], bool], problem: str) -> None
     while not condition():
         if time.monotonic() > deadline:
             raise UserError(f"{problem} in {_LIMIT_SECONDS // 60} minutes; see {airflow.folder() / 'logs'}")
-        time.sleep(2)
+        time.sleep(3)
 
 
 def _latest_release() -> int | None:

@@ -6,6 +6,7 @@ select
     polarity,
     measure,
     base,
+    headline_definition,
     numerator,
     denominator,
     formula,

@@ -13,7 +13,7 @@ scope as (select * from {{ ref('dim_scope') }}),
 
 scope_base as (select base, scope from {{ ref('scope_base') }}),
 
-kpi as (select kpi_id, measure, base, bridge_definition from {{ ref('kpi') }}),
+kpi as (select kpi_id, measure, base, headline_definition from {{ ref('kpi') }} where base is not null),
 
 status as (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
 
@@ -94,7 +94,7 @@ known as (
         on
             spend.supplier_record_id = status.supplier_record_id
             and kpi.measure = status.measure
-            and kpi.bridge_definition = status.definition_id
+            and kpi.headline_definition = status.definition_id
     group by spend.institution_id, spend.financial_year, kpi.kpi_id
 ),
 
@@ -148,11 +148,14 @@ step as (
         (
             values
             (200, 'less_', 'less: ', -1),
-            (300, 'plus_', 'plus, as the KPI counts it: ', 1)
+            (300, 'plus_', 'plus, as the KPI counts it: ', 1),
+            (300, 'less_', 'less, as the KPI does not count it: ', -1)
         ) as part (step_no, step, description, sign)
-        on
-            part.sign = -1 and not scoped.is_influenceable
-            or part.sign = 1 and not scoped.is_influenceable and scope_base.scope is not null
+        on case
+            when part.step_no = 200 then not scoped.is_influenceable
+            when part.sign = 1 then not scoped.is_influenceable and scope_base.scope is not null
+            else scoped.is_influenceable and scope_base.scope is null
+        end
 
     union all
 

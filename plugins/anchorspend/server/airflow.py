@@ -63,6 +63,8 @@ def environment(port: int) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "20",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",  # reading all of them again costs six seconds
         "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+        # A release's build is never tried again, so Cosmos need not save for it, a thousand times, all it has said.
+        "AIRFLOW__COSMOS__ENABLE_WATCHER_RELIABLE_RETRY": "False",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
         "GX_ANALYTICS_ENABLED": "False",
         "DO_NOT_TRACK": "1",
@@ -194,9 +196,9 @@ class Client:
         """Start a run of a DAG; its id."""
         return str(self._call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None})["dag_run_id"])
 
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """Runs of a DAG, newest first."""
-        runs: list[dict[str, Any]] = self._call("GET", f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=20")[
+    def runs(self, dag_id: str = "~") -> list[dict[str, Any]]:
+        """Runs of a DAG, or of all, newest first."""
+        runs: list[dict[str, Any]] = self._call("GET", f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=100")[
             "dag_runs"
         ]
         return runs
