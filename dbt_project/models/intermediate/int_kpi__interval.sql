@@ -1,5 +1,5 @@
--- One row per KPI on spend, institution (or `partnership`), financial year and definition, of the KPIs that count pounds
--- by place, size or sector: the least and the most it can be, and where it lies nine times in ten. docs/bounds.md.
+-- One row per KPI on spend, institution (or `partnership`), financial year and definition, of KPIs that count pounds
+-- by place, size or sector: the least and the most it can be, and where it lies nine times in ten; docs/bounds.md.
 -- A status is right with the reliability of its evidence; else it says nothing, and the supplier is as any other, like
 -- those of unknown status: counted with the figure's own share. So a record counts with probability
 --     reliability * status + (1 - reliability) * share
@@ -205,7 +205,7 @@ chance as materialized (
     from drawn
 ),
 
-of_many_profiles as (
+of_many_profiles as materialized (
     select
         figure,
         definition_id,
@@ -223,7 +223,7 @@ of_many_profiles as (
     group by figure, definition_id
 ),
 
-of_one_profile as (
+of_one_profile as materialized (
     select
         figure,
         definition_id,
@@ -232,7 +232,7 @@ of_one_profile as (
     group by figure, definition_id
 ),
 
-ranged as (
+ranged as materialized (
     select
         split_part(total.figure, ' ', 1) as institution_id,
         split_part(total.figure, ' ', 2) as financial_year,
@@ -252,7 +252,7 @@ ranged as (
         on total.figure = of_many_profiles.figure and total.definition_id = of_many_profiles.definition_id
 ),
 
-bounded as (
+bounded as materialized (
     select
         *,
         least(greatest(expected_amount - reach, least_amount), most_amount) as p05_amount,

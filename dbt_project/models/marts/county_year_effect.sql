@@ -1,9 +1,9 @@
 -- One row per rule of the county's year, share KPI on spend, financial year of the county and definition: the
 -- partnership's figure by that rule. Only institutions whose year is not the county's count otherwise: their pounds are
 -- taken out of the published figure and put back into the years that the rule gives them.
-with rule as (select rule_id, is_applied from {{ ref('county_year_rule') }}),
+with rule as materialized (select rule_id, is_applied from {{ ref('county_year_rule') }}),
 
-published as (
+published as materialized (
     select score.*, kpi.measure, kpi.base
     from {{ ref('kpi_scorecard') }} as score
     inner join {{ ref('kpi') }} as kpi on score.kpi_id = kpi.kpi_id
@@ -24,7 +24,13 @@ institution as (
     where dim_institution.financial_year_start <> county.financial_year_start
 ),
 
-paid as (
+status as materialized (
+    select measure, definition_id, supplier_record_id, is_in
+    from {{ ref('supplier_status') }}
+    where institution_id in (select institution.institution_id from institution)
+),
+
+paid as materialized (
     select
         line.institution_id,
         line.financial_year,
@@ -71,11 +77,11 @@ moved as materialized (
         count(distinct ruled.institution_id || ruled.month_first)::integer as months_counted
     from ruled
     inner join {{ ref('scope_base') }} as scope_base on ruled.scope = scope_base.scope
-    inner join {{ ref('supplier_status') }} as status on ruled.supplier_record_id = status.supplier_record_id
+    inner join status on ruled.supplier_record_id = status.supplier_record_id
     group by ruled.rule_id, ruled.county_year, scope_base.base, status.measure, status.definition_id
 ),
 
-own as (select * from moved where rule_id = 'same_label'),
+own as materialized (select * from moved where rule_id = 'same_label'),
 
 counted as materialized (
     select

@@ -1,7 +1,7 @@
 -- One row per share KPI on spend, institution (or `partnership`), financial year, definition and supplier or contract,
 -- of those with most pounds: the figure without that one, worked out again from the pounds that are left.
 -- A contract is one institution's reference; two institutions' equal references are two contracts.
-with figure as (
+with figure as materialized (
     select score.*, kpi.measure, kpi.base
     from {{ ref('kpi_scorecard') }} as score
     inner join {{ ref('kpi') }} as kpi on score.kpi_id = kpi.kpi_id
@@ -15,7 +15,7 @@ rule as (
     from {{ ref('comparison_rule') }}
 ),
 
-status as (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
+status as materialized (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
 
 by_record as (
     select
@@ -52,8 +52,13 @@ by_record as (
     group by institution_id, financial_year, scope, supplier_record_id, contract_ref
 ),
 
+-- One key of the figure and what is left out of it: two contracts of one reference are of two institutions.
 part as materialized (
     select
+        concat_ws(
+            ' ', by_record.left_out, shown.figure_of, by_record.financial_year, scope_base.base, by_record.supplier_id,
+            by_record.contract_institution_id, by_record.contract_ref
+        ) as part_key,
         by_record.left_out,
         shown.figure_of as institution_id,
         by_record.financial_year,
@@ -74,6 +79,7 @@ part as materialized (
 
 ranked as (
     select
+        part_key,
         left_out,
         institution_id,
         financial_year,
@@ -84,10 +90,11 @@ ranked as (
         sum(amount) as amount,
         row_number() over (
             partition by left_out, institution_id, financial_year, base
-            order by sum(amount) desc, supplier_id asc, contract_institution_id asc, contract_ref asc
+            order by sum(amount) desc, part_key asc
         ) as rank
     from part
-    group by left_out, institution_id, financial_year, base, supplier_id, contract_institution_id, contract_ref
+    group by
+        part_key, left_out, institution_id, financial_year, base, supplier_id, contract_institution_id, contract_ref
 ),
 
 top as materialized (
@@ -98,33 +105,15 @@ top as materialized (
 
 counted as materialized (
     select
-        top.left_out,
-        top.institution_id,
-        top.financial_year,
-        top.base,
-        top.rank,
-        top.supplier_id,
-        top.contract_institution_id,
-        top.contract_ref,
-        top.amount,
+        part.part_key,
         status.measure,
         status.definition_id,
         coalesce(sum(part.amount) filter (where status.is_in), 0) as counted_amount,
         coalesce(sum(part.amount) filter (where status.is_in is not null), 0) as known_amount
-    from top
-    inner join part
-        on
-            top.left_out = part.left_out
-            and top.institution_id = part.institution_id
-            and top.financial_year = part.financial_year
-            and top.base = part.base
-            and top.supplier_id is not distinct from part.supplier_id
-            and top.contract_institution_id is not distinct from part.contract_institution_id
-            and top.contract_ref is not distinct from part.contract_ref
+    from part
     inner join status on part.supplier_record_id = status.supplier_record_id
-    group by
-        top.left_out, top.institution_id, top.financial_year, top.base, top.rank, top.supplier_id,
-        top.contract_institution_id, top.contract_ref, top.amount, status.measure, status.definition_id
+    where part.part_key in (select top.part_key from top)
+    group by part.part_key, status.measure, status.definition_id
 ),
 
 named as materialized (select distinct supplier_id, supplier_name from {{ ref('dim_supplier') }}),
@@ -135,23 +124,24 @@ compared as (
         figure.institution_id,
         figure.financial_year,
         figure.definition_id,
-        counted.left_out,
-        counted.rank,
-        counted.supplier_id,
-        counted.contract_institution_id,
-        counted.contract_ref,
-        counted.amount,
+        top.left_out,
+        top.rank,
+        top.supplier_id,
+        top.contract_institution_id,
+        top.contract_ref,
+        top.amount,
         figure.value,
         {{ share('figure.numerator - counted.counted_amount', 'figure.denominator - counted.known_amount') }}
             as value_without
-    from figure
-    inner join counted
+    from top
+    inner join counted on top.part_key = counted.part_key
+    inner join figure
         on
-            figure.institution_id = counted.institution_id
-            and figure.financial_year = counted.financial_year
-            and figure.base = counted.base
-            and figure.measure = counted.measure
-            and figure.definition_id = counted.definition_id
+            top.institution_id = figure.institution_id
+            and top.financial_year = figure.financial_year
+            and top.base = figure.base
+            and counted.measure = figure.measure
+            and counted.definition_id = figure.definition_id
 )
 
 select
