@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import pandas as pd
 import psycopg
 import pytest
-from anchorspend import settings, warehouse
+from anchorspend import reference, settings, warehouse
 from test_sme import Sample, build, sample_county
 
 DOCS = settings.home() / "docs" / "comparing.md"
@@ -24,6 +24,7 @@ def compared_county(server: Callable[[], str], tmp_path_factory: pytest.TempPath
     sample = sample_county(server, tmp_path_factory)
     if not _built:
         with sample.used():
+            reference.load_postcodes(lambda _: None)
             build(MARTS)
         _built.append(sample)
     return sample
