@@ -7,6 +7,8 @@ with figure as (
     select * from {{ ref('int_kpi__procurement') }} where quarter is null
 ),
 
+range as (select * from {{ ref('int_kpi__interval') }}),
+
 kpi as (select kpi_id, polarity from {{ ref('kpi') }}),
 
 target as (select * from {{ ref('kpi_target') }} where kind = 'target'),
@@ -48,6 +50,10 @@ select
     figure.value,
     figure.value_low,
     figure.value_high,
+    range.value_min,
+    range.value_p05,
+    range.value_p95,
+    range.value_max,
     figure.numerator,
     figure.denominator,
     figure.total_amount,
@@ -72,6 +78,12 @@ select
     completeness.is_complete
 from figure
 inner join kpi on figure.kpi_id = kpi.kpi_id
+left join range
+    on
+        figure.kpi_id = range.kpi_id
+        and figure.institution_id = range.institution_id
+        and figure.financial_year = range.financial_year
+        and figure.definition_id = range.definition_id
 left join completeness
     on figure.institution_id = completeness.institution_id and figure.financial_year = completeness.financial_year
 left join target

@@ -5,6 +5,7 @@ select
     kind,
     position,
     detail_of,
+    publishes_over,
     due_every,
     due_days,
     due_from,
