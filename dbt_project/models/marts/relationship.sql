@@ -1,6 +1,6 @@
--- One row per pair of columns by which two published tables are joined: every test of a relationship between two marts,
--- read from the project itself. Views have no foreign keys for a tool to find, and on the tables beneath them each would
--- be checked row by row on every release.
+-- One row per pair of columns by which two published tables are joined: every test of a relationship between two
+-- marts, read from the project itself. Views have no foreign keys for a tool to find, and on the tables beneath them
+-- each would be checked row by row on every release.
 {%- set joins = [] -%}
 {%- if execute -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'test' and node.test_metadata and node.attached_node -%}

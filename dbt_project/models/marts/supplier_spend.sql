@@ -1,7 +1,7 @@
 -- One row per institution, financial year, supplier record and scope, with the pounds and lines of fct_spend: for
--- questions about suppliers, which then read thousands of rows and not millions. What the supplier is stands in the row,
--- by the definition that the KPIs' bridge takes of each measure; every other definition is a join away. The rows of a year
--- and institution lie together, as they are asked for together.
+-- questions about suppliers, which then read thousands of rows and not millions. What the supplier is stands in the
+-- row, by the definition that the KPIs' bridge takes of each measure; every other definition is a join away. The rows
+-- of a year and institution lie together, as they are asked for together.
 with spend as (select * from {{ ref('int_spend__by_supplier') }}),
 
 basis as (select * from {{ ref('spend_basis') }} where is_counted),
