@@ -63,7 +63,7 @@ def test_parquet_keeps_pounds_days_and_nothing_as_they_are(bi_reader: psycopg.Co
             {key: str(cell) if type(cell).__name__ == "UUID" else cell for key, cell in zip(columns, row, strict=True)}
             for row in cursor
         ]
-        assert sorted(read, key=str) == sorted(read, key=str)
+        assert read
         assert sorted(map(canonical, read)) == sorted(map(canonical, expected))
 
 

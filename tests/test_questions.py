@@ -65,7 +65,7 @@ def test_a_figure_comes_from_lines_that_stand_where_it_says(bi_reader: psycopg.C
         assert row["amount"] == truth[place]
     dearest = bi_reader.execute(
         """
-        select sum(amount) from supplier_spend inner join supplier_local using (institution_id, supplier_record_id)
+        select sum(amount) from fct_spend inner join supplier_local using (institution_id, supplier_record_id)
         where institution_id = 'luton_council' and financial_year = '2019-20'
             and definition_id = 'strategy' and local_status = 'local'
         group by supplier_record_id order by 1 desc limit 1
