@@ -90,30 +90,57 @@ local_supplier as (
     having sum(bought.amount) > 0
 ),
 
--- A category's local suppliers as each institution sees them: its own, and those that others use.
-seen as (
+-- A local supplier of a category, with the one institution that uses it, where it is one.
+seller as (
     select
-        viewer.institution_id,
-        one.definition_id,
-        one.category_code,
-        one.supplier_id,
-        min(one.supplier_name) as supplier_name,
-        bool_or(one.institution_id <> viewer.institution_id) as is_used_by_others,
-        sum(one.amount) filter (where one.institution_id <> viewer.institution_id) as amount_of_others
-    from local_supplier as one
-    cross join newest as viewer
-    group by viewer.institution_id, one.definition_id, one.category_code, one.supplier_id
-),
-
-supply as (
-    select
-        institution_id,
         definition_id,
         category_code,
-        count(*)::integer as local_suppliers,
-        (count(*) filter (where is_used_by_others))::integer as local_suppliers_of_others
-    from seen
-    group by institution_id, definition_id, category_code
+        supplier_id,
+        min(supplier_name) as supplier_name,
+        sum(amount) as amount,
+        case when count(*) = 1 then min(institution_id) end as only_institution_id
+    from local_supplier
+    group by definition_id, category_code, supplier_id
+),
+
+sold as (
+    select
+        definition_id,
+        category_code,
+        only_institution_id,
+        count(*) as suppliers
+    from seller
+    group by definition_id, category_code, only_institution_id
+),
+
+-- A category's local suppliers as each institution sees them: all, and those that others use.
+supply as (
+    select
+        viewer.institution_id,
+        sold.definition_id,
+        sold.category_code,
+        sum(sold.suppliers)::integer as local_suppliers,
+        coalesce(
+            sum(sold.suppliers) filter (where sold.only_institution_id is distinct from viewer.institution_id), 0
+        )::integer as local_suppliers_of_others
+    from sold
+    cross join newest as viewer
+    group by viewer.institution_id, sold.definition_id, sold.category_code
+),
+
+-- No more than three of those that one institution alone uses, or that several do, can be among any three.
+first_of_each as (
+    select *
+    from (
+        select
+            *,
+            row_number() over (
+                partition by definition_id, category_code, only_institution_id
+                order by amount desc, supplier_name asc
+            ) as position
+        from seller
+    ) as ordered
+    where position <= 3
 ),
 
 named as (
@@ -121,16 +148,20 @@ named as (
         institution_id,
         definition_id,
         category_code,
-        string_agg(supplier_name, '; ' order by amount_of_others desc, supplier_name asc) as top_local_suppliers
+        string_agg(supplier_name, '; ' order by amount desc, supplier_name asc) as top_local_suppliers
     from (
         select
-            *,
+            viewer.institution_id,
+            one.definition_id,
+            one.category_code,
+            one.supplier_name,
+            one.amount,
             row_number() over (
-                partition by institution_id, definition_id, category_code
-                order by amount_of_others desc, supplier_name asc
+                partition by viewer.institution_id, one.definition_id, one.category_code
+                order by one.amount desc, one.supplier_name asc
             ) as position
-        from seen
-        where is_used_by_others
+        from first_of_each as one
+        inner join newest as viewer on one.only_institution_id is distinct from viewer.institution_id
     ) as ordered
     where position <= 3
     group by institution_id, definition_id, category_code
