@@ -20,8 +20,9 @@ FOLDERS = {
     "warehouse": r"(?!stg_|int_|dim_|fct_|kpi_)[a-z_]+",
     # Besides dimensions, facts and KPIs: the published names that are fixed without a prefix.
     "marts": (
-        r"(dim|fct|kpi|joint|feed|line|supplier|location|strategy)_[a-z_]+|spend_basis|likely_double_payment|scope_bridge"
-        r"|resolution_quality|claim_difference"
+        r"(dim|fct|kpi|joint|feed|line|supplier|location|strategy|procurement|spend)_[a-z_]+|likely_double_payment"
+        r"|scope_bridge|resolution_quality|claim_difference|contract_window|contestable_spend|attainable_path|alert"
+        r"|county_year_effect|prompt_payment|relationship"
     ),
 }
 SEEDS = sorted(path.stem for path in (PROJECT / "seeds").glob("*.csv"))
