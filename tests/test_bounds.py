@@ -81,15 +81,16 @@ def statement(connection: psycopg.Connection, model: str) -> pd.DataFrame:
 def copy_tables(connection: psycopg.Connection, made: pd.DataFrame) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "create temporary table drawn (county text, record uuid, new_record uuid, new_supplier uuid, amount numeric)"
+            "create temporary table drawn"
+            " (county text, record uuid, new_record uuid, new_supplier uuid, amount numeric)"
         )
         with cursor.copy("copy drawn from stdin") as copy:
             for row in made[["county", "record", "new_record", "new_supplier", "amount"]].itertuples(index=False):
                 copy.write_row(row)
         for name, query in {
             "int_spend__by_supplier": "select county as institution_id, '2019-20' as financial_year,"
-            " null::int as quarter, 'ledger' as basis, new_record as supplier_record_id, 'influenceable' as scope, amount,"
-            " 1 as line_count"
+            " null::int as quarter, 'ledger' as basis, new_record as supplier_record_id,"
+            " 'influenceable' as scope, amount, 1 as line_count"
             " from drawn",
             "spend_basis": "select distinct county as institution_id, '2019-20' as financial_year, 'ledger' as basis,"
             " true as is_counted from drawn",
