@@ -4,6 +4,7 @@ Each resampled county is an institution of its own in copies of the tables that 
 drawn with replacement from those of the county, with all their records, their statuses and who they truly are.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+from anchorspend import settings
 from psycopg import sql
 from test_movement import compared_county, compiled
 from test_sme import Sample, true_status
@@ -79,14 +81,16 @@ def statement(connection: psycopg.Connection, model: str) -> pd.DataFrame:
 def copy_tables(connection: psycopg.Connection, made: pd.DataFrame) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "create temporary table drawn (county text, record uuid, new_record uuid, new_supplier uuid, amount numeric)"
+            "create temporary table drawn"
+            " (county text, record uuid, new_record uuid, new_supplier uuid, amount numeric)"
         )
         with cursor.copy("copy drawn from stdin") as copy:
             for row in made[["county", "record", "new_record", "new_supplier", "amount"]].itertuples(index=False):
                 copy.write_row(row)
         for name, query in {
-            "int_spend__by_supplier": "select county as institution_id, '2019-20' as financial_year, null::int as quarter,"
-            " 'ledger' as basis, new_record as supplier_record_id, 'influenceable' as scope, amount, 1 as line_count"
+            "int_spend__by_supplier": "select county as institution_id, '2019-20' as financial_year,"
+            " null::int as quarter, 'ledger' as basis, new_record as supplier_record_id,"
+            " 'influenceable' as scope, amount, 1 as line_count"
             " from drawn",
             "spend_basis": "select distinct county as institution_id, '2019-20' as financial_year, 'ledger' as basis,"
             " true as is_counted from drawn",
@@ -240,16 +244,12 @@ def test_nine_in_ten_intervals_hold_the_truth_of_the_county(counties: Resampled)
     found = held(counties, counties.records.truth, "value_p05", "value_p95")
     wide = held(counties, counties.records.truth, "value_min", "value_max")
     plain = held(counties, counties.records.truth, "value_low", "value_high")
-    print(  # noqa: T201  # the measures, with -s
-        pd.DataFrame(
-            {
-                name: one.groupby("measure").held.mean()
-                for name, one in (("interval", found), ("min max", wide), ("low high", plain))
-            }
-        )
-    )
-    assert found.held.mean() >= 0.85
+    measures = {"interval": found, "min max": wide, "low high": plain}
+    print(pd.DataFrame({name: one.groupby("measure").held.mean() for name, one in measures.items()}))  # noqa: T201
+    # Not always: a valid postcode that is another's stands on the payment line, and nothing says otherwise.
+    assert 0.85 <= found.held.mean() <= 0.97
     assert wide.held.mean() >= 0.95
+    assert wide.held.mean() > plain.held.mean()
 
 
 def test_the_ranges_lie_in_one_another(counties: Resampled) -> None:
@@ -259,3 +259,13 @@ def test_the_ranges_lie_in_one_another(counties: Resampled) -> None:
     assert (found.value_min <= found.value_p05).all()
     assert (found.value_p05 <= found.value_p95).all()
     assert (found.value_p95 <= found.value_max).all()
+
+
+def test_the_query_of_the_documentation_answers(
+    server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = (settings.home() / "docs" / "bounds.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r"```sql\n(.+?)```", text, re.DOTALL)
+    with compared_county(server, tmp_path_factory).used() as connection, connection.transaction():
+        connection.execute("set local search_path to candidate")
+        assert connection.execute(query.encode()).fetchall()
