@@ -4,26 +4,39 @@
 -- unknown.
 {{ config(materialized='table') }}
 
-with event as (
+with portal as (
     select
         batch.institution_id,
         portal.opportunity_ref as opportunity_id,
         portal.supplier_name,
-        raw.supplier_record_id(batch.institution_id, null, portal.supplier_name, portal.supplier_postcode)
-            as supplier_record_id,
-        {{ register_status('portal', 'portal.event') }} as event_id
+        portal.supplier_postcode,
+        portal.event
     from {{ ref('stg_raw__portal') }} as portal
     inner join {{ ref('int_batch__counted') }} as batch on portal.batch_id = batch.batch_id
+),
+
+-- A word's meaning is looked for once, not once for every line it stands on.
+word as (
+    select
+        event,
+        {{ register_status('portal', 'event') }} as event_id
+    from (select distinct portal.event from portal) as written
 ),
 
 -- An invitation that names nobody is one of a supplier in an unknown place.
 invited as (
     select distinct
-        institution_id,
-        opportunity_id,
-        case when supplier_name is not null then supplier_record_id end as supplier_record_id
-    from event
-    where event_id = 'invited'
+        portal.institution_id,
+        portal.opportunity_id,
+        case
+            when portal.supplier_name is not null
+                then
+                    raw.supplier_record_id(
+                        portal.institution_id, null, portal.supplier_name, portal.supplier_postcode
+                    )
+        end as supplier_record_id
+    from portal
+    inner join word on portal.event = word.event and word.event_id = 'invited'
 ),
 
 record as (select supplier_record_id, place_id from {{ ref('int_supplier__located') }}),
