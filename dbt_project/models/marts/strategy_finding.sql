@@ -241,3 +241,5 @@ select
     rule.owner
 from found
 inner join {{ ref('strategy_rule') }} as rule on found.rule_id = rule.rule_id
+-- the strategy of an institution that is not here is nobody's
+inner join {{ ref('dim_institution') }} as institution on found.institution_id = institution.institution_id
