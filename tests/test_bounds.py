@@ -26,6 +26,7 @@ TABLES = (
     *("int_spend__by_supplier", "spend_basis", "scope_base", "kpi", "dim_supplier", "supplier_local", "supplier_size"),
     *("supplier_sector", "supplier_status"),
 )
+PROFILES = ("int_kpi__profile_of", "int_kpi__profile_status")  # made of the tables above
 
 
 def truth_of(sample: Sample) -> pd.DataFrame:
@@ -68,13 +69,18 @@ def resample(paid: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return made
 
 
-def statement(connection: psycopg.Connection, model: str) -> pd.DataFrame:
-    """What a model's own statement gives on the resampled tables."""
+def on_resampled(model: str) -> bytes:
+    """A model's own statement, reading the resampled tables."""
     text = compiled(model)
-    for name in TABLES:
+    for name in (*TABLES, *PROFILES):
         for schema in ("candidate", "intermediate", "seeds"):
             text = text.replace(f'"{schema}"."{name}"', f'pg_temp."{name}"')
-    cursor = connection.execute(text.encode())
+    return text.encode()
+
+
+def statement(connection: psycopg.Connection, model: str) -> pd.DataFrame:
+    """What a model's own statement gives on the resampled tables."""
+    cursor = connection.execute(on_resampled(model))
     return pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description or ()])
 
 
@@ -114,6 +120,9 @@ def copy_tables(connection: psycopg.Connection, made: pd.DataFrame) -> None:
                 cursor.execute(sql.SQL("alter table {} drop column supplier_record_id").format(table))
                 cursor.execute(sql.SQL("alter table {} rename column new_record to supplier_record_id").format(table))
             cursor.execute(sql.SQL("analyze {}").format(table))
+        for name in PROFILES:
+            cursor.execute(f"create temporary table {name} as ".encode() + on_resampled(name))
+            cursor.execute(f"analyze {name}".encode())
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ kpi as (select kpi_id, unit, measure, base from {{ ref('kpi') }} where base is n
 
 supplier as (select supplier_record_id, supplier_id from {{ ref('dim_supplier') }}),
 
-status as (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
+profile_of as (select supplier_record_id, profile_no from {{ ref('int_kpi__profile_of') }}),
+
+profile_status as (select profile_no, measure, definition_id, is_in from {{ ref('int_kpi__profile_status') }}),
 
 -- Quarter 0 is the whole year, until the end: null joins nothing.
 period as (
@@ -81,44 +83,6 @@ figure as (
         'partnership', financial_year, period_quarter, base, supplier_record_id, supplier_id, amount, line_count
     from paid
     where not is_between_anchors
-),
-
--- Records of one profile count alike under every definition. There are some hundred profiles, so pounds are summed by
--- profile and spread over the definitions afterwards: each record under each would be a hundred times the rows.
-judged as (
-    select
-        measure,
-        definition_id,
-        (row_number() over (order by measure, definition_id))::int as position
-    from (select distinct measure, definition_id from status) as one
-),
-
-profile_of as (
-    select
-        supplier_record_id,
-        dense_rank() over (order by profile) as profile_no,
-        profile
-    from (
-        select
-            status.supplier_record_id,
-            array_agg(
-                4 * judged.position + case when status.is_in then 1 when not status.is_in then 0 else 2 end
-                order by judged.position
-            ) as profile
-        from status
-        inner join judged on status.measure = judged.measure and status.definition_id = judged.definition_id
-        group by status.supplier_record_id
-    ) as grouped
-),
-
-profile_status as (
-    select
-        one.profile_no,
-        judged.measure,
-        judged.definition_id,
-        case one.entry % 4 when 1 then true when 0 then false end as is_in
-    from (select distinct profile_no, unnest(profile) as entry from profile_of) as one
-    inner join judged on one.entry / 4 = judged.position
 ),
 
 profiled as (

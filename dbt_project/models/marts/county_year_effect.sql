@@ -24,33 +24,36 @@ institution as (
     where dim_institution.financial_year_start <> county.financial_year_start
 ),
 
-status as materialized (
-    select measure, definition_id, supplier_record_id, is_in
-    from {{ ref('supplier_status') }}
-    where institution_id in (select institution.institution_id from institution)
-),
+profile_of as (select supplier_record_id, profile_no from {{ ref('int_kpi__profile_of') }}),
+
+profile_status as (select profile_no, measure, definition_id, is_in from {{ ref('int_kpi__profile_status') }}),
 
 paid as materialized (
     select
         line.institution_id,
         line.financial_year,
         date_trunc('month', line.spend_date)::date as month_first,
-        line.supplier_record_id,
         line.scope,
+        profile_of.profile_no,
         institution.financial_year_start,
         institution.county_start,
         sum(line.amount) as amount
     from {{ ref('fct_spend') }} as line
     inner join institution on line.institution_id = institution.institution_id
+    inner join profile_of on line.supplier_record_id = profile_of.supplier_record_id
     where line.scope <> 'between_anchors'
     group by
-        line.institution_id, line.financial_year, date_trunc('month', line.spend_date), line.supplier_record_id,
-        line.scope, institution.financial_year_start, institution.county_start
+        line.institution_id, line.financial_year, date_trunc('month', line.spend_date), line.scope,
+        profile_of.profile_no, institution.financial_year_start, institution.county_start
 ),
 
-ruled as (
+ruled as materialized (
     select
-        paid.*,
+        paid.institution_id,
+        paid.month_first,
+        paid.profile_no,
+        paid.amount,
+        scope_base.base,
         rule.rule_id,
         case rule.rule_id
             when 'same_label' then paid.financial_year
@@ -61,24 +64,52 @@ ruled as (
                     'paid.county_start') }}
         end as county_year
     from paid
+    inner join {{ ref('scope_base') }} as scope_base on paid.scope = scope_base.scope
     cross join rule
+),
+
+month as (
+    select
+        rule_id,
+        county_year,
+        base,
+        count(distinct institution_id || month_first)::integer as months_counted
+    from ruled
+    group by rule_id, county_year, base
+),
+
+by_profile as materialized (
+    select
+        rule_id,
+        county_year,
+        base,
+        profile_no,
+        sum(amount) as amount
+    from ruled
+    group by rule_id, county_year, base, profile_no
 ),
 
 moved as materialized (
     select
-        ruled.rule_id,
-        ruled.county_year,
-        scope_base.base,
-        status.measure,
-        status.definition_id,
-        coalesce(sum(ruled.amount) filter (where status.is_in), 0) as counted_amount,
-        coalesce(sum(ruled.amount) filter (where status.is_in is not null), 0) as known_amount,
-        sum(ruled.amount) as total_amount,
-        count(distinct ruled.institution_id || ruled.month_first)::integer as months_counted
-    from ruled
-    inner join {{ ref('scope_base') }} as scope_base on ruled.scope = scope_base.scope
-    inner join status on ruled.supplier_record_id = status.supplier_record_id
-    group by ruled.rule_id, ruled.county_year, scope_base.base, status.measure, status.definition_id
+        by_profile.rule_id,
+        by_profile.county_year,
+        by_profile.base,
+        profile_status.measure,
+        profile_status.definition_id,
+        coalesce(sum(by_profile.amount) filter (where profile_status.is_in), 0) as counted_amount,
+        coalesce(sum(by_profile.amount) filter (where profile_status.is_in is not null), 0) as known_amount,
+        sum(by_profile.amount) as total_amount,
+        max(month.months_counted) as months_counted
+    from by_profile
+    inner join profile_status on by_profile.profile_no = profile_status.profile_no
+    inner join month
+        on
+            by_profile.rule_id = month.rule_id
+            and by_profile.county_year = month.county_year
+            and by_profile.base = month.base
+    group by
+        by_profile.rule_id, by_profile.county_year, by_profile.base, profile_status.measure,
+        profile_status.definition_id
 ),
 
 own as materialized (select * from moved where rule_id = 'same_label'),

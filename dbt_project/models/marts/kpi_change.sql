@@ -25,7 +25,9 @@ with figure as materialized (
     where kpi.unit = 'share' and kpi.base is not null
 ),
 
-status as (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
+profile_of as (select supplier_record_id, profile_no from {{ ref('int_kpi__profile_of') }}),
+
+profile_status as (select profile_no, measure, definition_id, is_in from {{ ref('int_kpi__profile_status') }}),
 
 series as (
     select
@@ -131,33 +133,7 @@ comparable as materialized (
     where now.institution_id <> 'partnership'
 ),
 
--- Records of one profile count alike under every definition, so pounds are summed by profile and spread afterwards.
-profile_of as materialized (
-    select
-        supplier_record_id,
-        dense_rank() over (order by profile) as profile_no,
-        profile
-    from (
-        select
-            supplier_record_id,
-            array_agg(
-                measure || ' ' || definition_id || ' ' || coalesce(is_in::text, 'unknown')
-                order by measure, definition_id
-            ) as profile
-        from status
-        group by supplier_record_id
-    ) as grouped
-),
-
-profile_status as materialized (
-    select
-        one.profile_no,
-        split_part(one.entry, ' ', 1) as measure,
-        split_part(one.entry, ' ', 2) as definition_id,
-        nullif(split_part(one.entry, ' ', 3), 'unknown')::boolean as is_in
-    from (select distinct profile_no, unnest(profile) as entry from profile_of) as one
-),
-
+-- Pounds are summed by profile and spread over the definitions afterwards.
 line as materialized (
     select
         line.institution_id,

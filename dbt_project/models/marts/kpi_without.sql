@@ -2,7 +2,11 @@
 -- of those with most pounds: the figure without that one, worked out again from the pounds that are left.
 -- A contract is one institution's reference; two institutions' equal references are two contracts.
 with figure as materialized (
-    select score.*, kpi.measure, kpi.base
+    select
+        score.*,
+        concat_ws(
+            ' ', score.institution_id, score.financial_year, kpi.base, kpi.measure, score.definition_id
+        ) as figure_key
     from {{ ref('kpi_scorecard') }} as score
     inner join {{ ref('kpi') }} as kpi on score.kpi_id = kpi.kpi_id
     where kpi.unit = 'share' and kpi.base is not null
@@ -15,7 +19,9 @@ rule as (
     from {{ ref('comparison_rule') }}
 ),
 
-status as materialized (select measure, definition_id, supplier_record_id, is_in from {{ ref('supplier_status') }}),
+profile_of as (select supplier_record_id, profile_no from {{ ref('int_kpi__profile_of') }}),
+
+profile_status as (select profile_no, measure, definition_id, is_in from {{ ref('int_kpi__profile_status') }}),
 
 by_record as (
     select
@@ -111,9 +117,25 @@ counted as materialized (
         coalesce(sum(part.amount) filter (where status.is_in), 0) as counted_amount,
         coalesce(sum(part.amount) filter (where status.is_in is not null), 0) as known_amount
     from part
-    inner join status on part.supplier_record_id = status.supplier_record_id
+    inner join profile_of on part.supplier_record_id = profile_of.supplier_record_id
+    inner join profile_status as status on profile_of.profile_no = status.profile_no
     where part.part_key in (select top.part_key from top)
     group by part.part_key, status.measure, status.definition_id
+),
+
+-- Before it meets the figures: by measure and definition alone each part would meet the figures of every year.
+left_out_of as materialized (
+    select
+        top.*,
+        counted.measure,
+        counted.definition_id,
+        counted.counted_amount,
+        counted.known_amount,
+        concat_ws(
+            ' ', top.institution_id, top.financial_year, top.base, counted.measure, counted.definition_id
+        ) as figure_key
+    from top
+    inner join counted on top.part_key = counted.part_key
 ),
 
 named as materialized (select distinct supplier_id, supplier_name from {{ ref('dim_supplier') }}),
@@ -124,24 +146,16 @@ compared as (
         figure.institution_id,
         figure.financial_year,
         figure.definition_id,
-        top.left_out,
-        top.rank,
-        top.supplier_id,
-        top.contract_institution_id,
-        top.contract_ref,
-        top.amount,
+        one.left_out,
+        one.rank,
+        one.supplier_id,
+        one.contract_institution_id,
+        one.contract_ref,
+        one.amount,
         figure.value,
-        {{ share('figure.numerator - counted.counted_amount', 'figure.denominator - counted.known_amount') }}
-            as value_without
-    from top
-    inner join counted on top.part_key = counted.part_key
-    inner join figure
-        on
-            top.institution_id = figure.institution_id
-            and top.financial_year = figure.financial_year
-            and top.base = figure.base
-            and counted.measure = figure.measure
-            and counted.definition_id = figure.definition_id
+        {{ share('figure.numerator - one.counted_amount', 'figure.denominator - one.known_amount') }} as value_without
+    from left_out_of as one
+    inner join figure on one.figure_key = figure.figure_key
 )
 
 select
