@@ -25,13 +25,13 @@ with suppress(UserError):
     os.environ.update(model.environment())
 
 PROJECT = ProjectConfig(
-    dbt_project_path=settings.dbt_project(), manifest_path=model.manifest(), project_name="anchorspend"
+    dbt_project_path=settings.dbt_project(), manifest_path=model.graph(), project_name="anchorspend"
 )
 # A process that runs the task of one model needs no other model's, and making them all takes half a second.
 RUNNING = get_parsing_context().task_id or ""
 ONE_MODEL = [RUNNING.removeprefix("build.").removesuffix("_run")] if RUNNING.endswith("_run") else []
 # As the object-storage path Cosmos makes of it, it would have every task load every Airflow plugin: a second each.
-PROJECT.manifest_path = model.manifest()
+PROJECT.manifest_path = model.graph()
 
 
 @dag(

@@ -1,7 +1,10 @@
-"""Makes tasks cheap to start: what they need is imported once, by the scheduler.
+"""Makes tasks cheap: what they need is imported once, by the scheduler, and a build tells them only what they ask.
 
 The LocalExecutor forks a process for each task from the scheduler's. A process that first has to import Cosmos, pandas
 and this package takes a second longer, and a county's files and one release are two hundred tasks.
+
+Cosmos sends each of the four steps of every model and test to Airflow's API as it happens, one after the other, and dbt
+waits. The tasks look at how a node ended.
 """
 
 import sys
@@ -33,6 +36,14 @@ def on_starting() -> None:
     if sys.argv[1:2] == ["scheduler"]:
         for name in NEEDED:
             import_module(name)
+        tell_ends_only()
+
+
+def tell_ends_only() -> None:
+    """Have Cosmos's watcher send no step of a dbt node but its end and its errors."""
+    from cosmos.operators._watcher import base
+
+    base._DBT_EVENT_ALLOWLIST = base._DBT_EVENT_ALLOWLIST - {"NodeStart", "NodeCompiling", "NodeExecuting"}
 
 
 class ForkedTasks(AirflowPlugin):

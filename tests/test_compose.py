@@ -261,9 +261,11 @@ def test_airflow_knows_every_option_we_set():
     celery = runpy.run_path(str(airflow / "providers" / "celery" / "get_provider_info.py"))["get_provider_info"]()
     known |= celery["config"]
     cosmos = importlib.util.find_spec("cosmos").submodule_search_locations[0]
-    assert 'conf.getboolean("cosmos", "enable_telemetry"' in (Path(cosmos) / "settings.py").read_text()
+    asked = ("enable_telemetry", "enable_watcher_reliable_retry")
+    for option in asked:
+        assert f'conf.getboolean("cosmos", "{option}"' in (Path(cosmos) / "settings.py").read_text()
     elsewhere = {
-        ("cosmos", "enable_telemetry"),
+        *(("cosmos", option) for option in asked),
         ("fab", "enable_proxy_fix"),  # the provider is in the image only
         ("usage_data_collection", "enabled"),  # Airflow 3.3 no longer has it; a later one must not bring it back on
     }

@@ -244,3 +244,34 @@ def test_the_dag_of_a_broken_file_fails_with_the_reason_and_is_not_tried_again(
         [sys.executable, "-c", run], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert "AirflowFailException feeds: is missing; add it 0" in done.stdout, done.stderr
+
+
+QUIETER = """
+import json, sys
+from cosmos.operators._watcher import base
+import forked_tasks
+
+before = set(base._DBT_EVENT_ALLOWLIST)
+forked_tasks.tell_ends_only()
+said = []
+class Task:
+    def xcom_push(self, key, value): said.append(key)
+for name in ("NodeStart", "NodeFinished"):
+    event = {"info": {"name": name}, "data": {"node_info": {"unique_id": "model.one", "node_status": "x"}}}
+    base._process_dbt_log_event(Task(), event)
+json.dump([sorted(before - base._DBT_EVENT_ALLOWLIST), said], open(sys.argv[1], "w"))
+"""
+
+
+def test_a_build_tells_the_tasks_that_wait_for_it_how_each_node_ended_and_no_more(tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+        "PYTHONPATH": str(settings.home() / "plugins"),
+    }
+    subprocess.run([sys.executable, "-c", QUIETER, str(found)], env=environment, cwd=tmp_path, check=True)
+    left_out, said = json.loads(found.read_text())
+    assert left_out == ["NodeCompiling", "NodeExecuting", "NodeStart"]
+    assert said == ["model__one_dbt_event"]

@@ -5,12 +5,17 @@ In Airflow, Cosmos runs the same project with every model as a task of its own; 
 
 import contextlib
 import io
+import json
 import os
 from pathlib import Path
 
 from anchorspend import settings, warehouse
 from anchorspend.errors import UserError
 
+_OF_A_MODEL = (
+    *("unique_id", "name", "package_name", "resource_type", "original_file_path", "fqn", "depends_on", "tags"),
+    "config",
+)
 _QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "False", "DBT_USE_COLORS": "False", "DO_NOT_TRACK": "1"}
 
 
@@ -20,16 +25,36 @@ def environment() -> dict[str, str]:
 
 
 def manifest() -> Path:
-    """The parsed project, which the release DAG is drawn from; where dbt and Cosmos look for it."""
+    """The parsed project; where dbt looks for it."""
     return settings.dbt_project() / "target" / "manifest.json"
 
 
+def graph() -> Path:
+    """The models and what each is made of, in the manifest's shape: what the release DAG is drawn from.
+
+    Every task of a release reads it anew, and the whole manifest is megabytes.
+    """
+    return manifest().with_name("models.json")
+
+
 def prepare() -> Path:
-    """Parse the dbt project and write its manifest; needs no database. Raises `UserError` with dbt's own words."""
+    """Parse the dbt project, write its manifest and graph; needs no database. Raises `UserError` with dbt's own words.
+
+    Returns the manifest's path.
+    """
     variables = _QUIET
     with contextlib.suppress(UserError):
         variables = environment()  # parsed with the same connection, the project need not be parsed again to be built
     _dbt("parse", variables)
+    parsed = json.loads(manifest().read_text(encoding="utf-8"))
+    models = {
+        unique_id: {name: node[name] for name in _OF_A_MODEL}
+        for unique_id, node in parsed["nodes"].items()
+        if node["resource_type"] == "model"
+    }
+    unfinished = graph().with_suffix(".unfinished")
+    unfinished.write_text(json.dumps({"metadata": parsed["metadata"], "nodes": models}), encoding="utf-8")
+    unfinished.replace(graph())
     return manifest()
 
 

@@ -228,7 +228,8 @@ found as (
         and not upper.low_included
 )
 
-select
+-- Of several pairs that a rule finds on one subject, the first tells of it.
+select distinct on (found.rule_id, found.subject, found.institution_id, found.financial_year)
     found.rule_id,
     found.subject,
     found.institution_id,
@@ -243,3 +244,6 @@ from found
 inner join {{ ref('strategy_rule') }} as rule on found.rule_id = rule.rule_id
 -- the strategy of an institution that is not here is nobody's
 inner join {{ ref('dim_institution') }} as institution on found.institution_id = institution.institution_id
+order by
+    found.rule_id asc, found.subject asc, found.institution_id asc, found.financial_year asc, found.first_source asc,
+    found.second_source asc
