@@ -189,7 +189,17 @@ labelled as (
     from moved
 ),
 
--- What institutions pay each other cannot be contested; the partnership's own figures leave it out.
+newest as (
+    select
+        definition_id,
+        max(financial_year) as financial_year
+    from labelled
+    where step = 0
+    group by definition_id
+),
+
+-- What institutions pay each other cannot be contested; the partnership's own figures leave it out. Its path begins
+-- with the newest complete year of any institution; one whose newest is older moves nothing in it.
 partnership as (
     select
         labelled.definition_id,
@@ -208,6 +218,8 @@ partnership as (
             labelled.definition_id = first_year.definition_id
             and labelled.institution_id = first_year.institution_id
             and first_year.step = 0
+    inner join newest
+        on first_year.definition_id = newest.definition_id and first_year.financial_year = newest.financial_year
     inner join scorecard
         on
             labelled.definition_id = scorecard.definition_id
