@@ -3,8 +3,8 @@
 The LocalExecutor forks a process for each task from the scheduler's. A process that first has to import Cosmos, pandas
 and this package takes a second longer, and a county's files and one release are two hundred tasks.
 
-Cosmos sends each of the four steps of every model and test to Airflow's API as it happens, one after the other, and dbt
-waits. The tasks look at how a node ended.
+Cosmos sends each of the four steps of every model, seed and test to Airflow's API as it happens, the last one twice,
+and dbt waits meanwhile. The tasks look at how their model ended.
 """
 
 import sys
@@ -36,14 +36,22 @@ def on_starting() -> None:
     if sys.argv[1:2] == ["scheduler"]:
         for name in NEEDED:
             import_module(name)
-        tell_ends_only()
+        tell_what_is_asked()
 
 
-def tell_ends_only() -> None:
-    """Have Cosmos's watcher send no step of a dbt node but its end and its errors."""
+def tell_what_is_asked() -> None:
+    """Have Cosmos's watcher send, of each model, how it ended, once; of seeds and tests nothing, for no task waits."""
     from cosmos.operators._watcher import base
 
     base._DBT_EVENT_ALLOWLIST = base._DBT_EVENT_ALLOWLIST - {"NodeStart", "NodeCompiling", "NodeExecuting"}
+    push, sent = base.safe_xcom_push, dict[str, Any]()
+
+    def push_once(task_instance: Any, key: str, value: Any) -> None:
+        if key.startswith("model__") and sent.get(key) != value:
+            sent[key] = value
+            push(task_instance=task_instance, key=key, value=value)
+
+    base.safe_xcom_push = push_once
 
 
 class ForkedTasks(AirflowPlugin):

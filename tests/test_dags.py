@@ -252,18 +252,22 @@ from cosmos.operators._watcher import base
 import forked_tasks
 
 before = set(base._DBT_EVENT_ALLOWLIST)
-forked_tasks.tell_ends_only()
+forked_tasks.tell_what_is_asked()
 said = []
 class Task:
     def xcom_push(self, key, value): said.append(key)
-for name in ("NodeStart", "NodeFinished"):
-    event = {"info": {"name": name}, "data": {"node_info": {"unique_id": "model.one", "node_status": "x"}}}
-    base._process_dbt_log_event(Task(), event)
+for node in ("model.one", "test.one", "seed.one"):
+    for name in ("NodeStart", "NodeFinished", "NodeFinished"):
+        event = {
+            "info": {"name": name, "msg": "done"},
+            "data": {"node_info": {"unique_id": node, "node_status": "success", "resource_type": node[:-4]}},
+        }
+        base.store_dbt_resource_status_from_log(json.dumps(event), {"context": {"ti": Task()}})
 json.dump([sorted(before - base._DBT_EVENT_ALLOWLIST), said], open(sys.argv[1], "w"))
 """
 
 
-def test_a_build_tells_the_tasks_that_wait_for_it_how_each_node_ended_and_no_more(tmp_path: Path) -> None:
+def test_a_build_tells_the_tasks_that_wait_for_it_how_each_model_ended_and_no_more(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     environment = {
         **os.environ,
@@ -274,4 +278,4 @@ def test_a_build_tells_the_tasks_that_wait_for_it_how_each_node_ended_and_no_mor
     subprocess.run([sys.executable, "-c", QUIETER, str(found)], env=environment, cwd=tmp_path, check=True)
     left_out, said = json.loads(found.read_text())
     assert left_out == ["NodeCompiling", "NodeExecuting", "NodeStart"]
-    assert said == ["model__one_dbt_event"]
+    assert sorted(said) == ["model__one_dbt_event", "model__one_status"]
