@@ -160,7 +160,7 @@ def _until(deadline: float, condition: Callable[[], bool], problem: str) -> None
     while not condition():
         if time.monotonic() > deadline:
             raise UserError(f"{problem} in {_LIMIT_SECONDS // 60} minutes; see {airflow.folder() / 'logs'}")
-        time.sleep(3)
+        time.sleep(4)  # asking costs Airflow processor that the tasks want
 
 
 def _latest_release() -> int | None:

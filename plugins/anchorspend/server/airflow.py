@@ -205,9 +205,13 @@ class Client:
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of a run."""
-        path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances?limit=300"
-        tasks: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
-        return tasks
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances?limit=100"
+        tasks: list[dict[str, Any]] = []
+        while True:
+            page = self._call("GET", f"{path}&offset={len(tasks)}")
+            tasks += page["task_instances"]
+            if not page["task_instances"] or len(tasks) >= page["total_entries"]:
+                return tasks
 
     def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> str:
         """The log of a task instance's last try, as plain text."""
