@@ -117,9 +117,17 @@ def damage_postcodes(rng: np.random.Generator, records: pd.DataFrame) -> None:
     for true in records.true_postcode[chosen]:
         kinds = [kind for kind in DAMAGES if DAMAGES[kind](true) != true]
         kind = names.pick(rng, kinds)
+        if kind == "prefix" and not _tells_its_area(true):
+            kind = "trailing_mark"
         damaged.append((DAMAGES[kind](true), kind))
     if damaged:
         records.loc[chosen, ["postcode", "postcode_damage"]] = damaged
+
+
+def _tells_its_area(postcode: str) -> bool:
+    """Whether letters before a postcode leave one way to read it: `CISNE8 1PB` may be of NE or of E."""
+    area = re.split(r"\d", postcode, maxsplit=1)[0].upper()
+    return len(area) == 2 and area[1] not in _AREAS_OF_ONE_LETTER
 
 
 def _letter_for_digit(postcode: str) -> str:
