@@ -20,6 +20,7 @@ CARD_CELL = Cell(in_scope=True, sme=False, local=False)
 """Where the bank behind the procurement cards belongs."""
 _DAMAGED, _DAMAGED_NOT_LOST = 0.015, 0.25
 """Shares of records whose postcode is damaged, and of those without one that have a damaged one instead."""
+_AREAS_OF_ONE_LETTER = frozenset("BEGLMNSW")
 _NUMBERS_KNOWN = 0.6
 """Share of register numbers an institution holds; spreadsheets have taken the leading zeros of company numbers."""
 
