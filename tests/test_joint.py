@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from anchorspend import contract, ingest, model, reference, release, resolve, settings, warehouse
 from anchorspend.sample import write_county
+from test_movement import compiled
 
 DOCS = settings.home() / "docs"
 FIRST_DAY, REGISTER_DAY = pd.Timestamp(2017, 4, 1), pd.Timestamp(2020, 3, 31)
@@ -187,12 +188,6 @@ def test_what_is_recognised_by_terms_alone_is_what_the_registers_say_of_themselv
     joint = table[table.joint_contract_id.notna()]
     assert set(joint.joint_rule_id) == {"same_terms"}
     assert set(joint.contract_ref) == set(county.contracts[county.contracts.is_joint == "yes"].contract_ref)
-
-
-def compiled(name: str) -> str:
-    """A model's statement, in whichever database it was built last."""
-    (path,) = (settings.dbt_project() / "target" / "compiled").rglob(f"marts/{name}.sql")
-    return re.sub(r'"[^"]+"\.("[a-z]+"\.)', r"\1", path.read_text(encoding="utf-8"))
 
 
 def windows_of(contracts: pd.DataFrame) -> set[frozenset[str]]:

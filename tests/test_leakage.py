@@ -12,7 +12,8 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 from anchorspend import settings
-from test_joint import REGISTER_DAY, Procured, compiled, procured_county, without_an_end
+from test_joint import REGISTER_DAY, Procured, procured_county, without_an_end
+from test_movement import compiled
 
 SEEDS = settings.home() / "dbt_project" / "seeds"
 YEAR = "2019-20"

@@ -4,9 +4,16 @@
 -- The partnership's figure holds a pound once: what its institutions pay each other is left out.
 {{ config(materialized='table') }}
 
-with spend as (select * from {{ ref('int_spend__by_supplier') }}),
-
-basis as (select * from {{ ref('spend_basis') }} where is_counted),
+with spend as (
+    select spend.*
+    from {{ ref('int_spend__by_supplier') }} as spend
+    inner join {{ ref('spend_basis') }} as basis
+        on
+            spend.institution_id = basis.institution_id
+            and spend.financial_year = basis.financial_year
+            and spend.basis = basis.basis
+    where basis.is_counted
+),
 
 scope_base as (select base, scope from {{ ref('scope_base') }}),
 
@@ -34,19 +41,14 @@ period as (
 
 bases as (
     select
-        coalesce(period.institution_id, 'partnership') as institution_id,
-        period.financial_year,
-        period.period_quarter,
-        string_agg(distinct period.basis, '+' order by period.basis) as basis
+        coalesce(institution_id, 'partnership') as institution_id,
+        financial_year,
+        period_quarter,
+        string_agg(distinct basis, '+' order by basis) as basis
     from period
-    inner join basis
-        on
-            period.institution_id = basis.institution_id
-            and period.financial_year = basis.financial_year
-            and period.basis = basis.basis
     group by grouping sets (
-        (period.institution_id, period.financial_year, period.period_quarter),
-        (period.financial_year, period.period_quarter)
+        (institution_id, financial_year, period_quarter),
+        (financial_year, period_quarter)
     )
 ),
 
@@ -62,11 +64,6 @@ paid as (
         sum(period.amount) as amount,
         sum(period.line_count)::bigint as line_count
     from period
-    inner join basis
-        on
-            period.institution_id = basis.institution_id
-            and period.financial_year = basis.financial_year
-            and period.basis = basis.basis
     inner join scope_base on period.scope = scope_base.scope
     inner join supplier on period.supplier_record_id = supplier.supplier_record_id
     group by
