@@ -160,8 +160,8 @@ def path(stages: Sequence[Stage]) -> Drawing:
         spread.mark_rule(stroke=COLOURS["one"][0], strokeWidth=9, opacity=1),
         *line("target", "target", [6, 4]),
         *line("actual", "ink", []),
-        part("actual").mark_text(dy=18, fontWeight=700, fill=COLOURS["ink"][0]).encode(y=y("actual"), text="actual_words:N"),
-        part("target").mark_text(dy=-14, fontWeight=700, fill=COLOURS["target"][0]).encode(y=y("target"), text="target_words:N"),
+        part("actual").mark_text(dy=-16, fontWeight=700, fill=COLOURS["ink"][0]).encode(y=y("actual"), text="actual_words:N"),
+        part("target").mark_text(dy=18, fontWeight=700, fill=COLOURS["target"][0]).encode(y=y("target"), text="target_words:N"),
     ).properties(height=300)
 
 

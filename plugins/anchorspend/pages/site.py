@@ -20,11 +20,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from anchorspend import settings
-from anchorspend.pages import charts, formats, summary
+from anchorspend.pages import charts, formats, institutions, local, method, sme_vcs, summary
 from anchorspend.pages.marts import Marts, published
 from anchorspend.pages.parts import Chart, Page, Table
 
-_MODULES = (summary,)
 
 
 def folder() -> Path:
@@ -62,7 +61,13 @@ def write(progress: Callable[[str], None] = lambda message: None) -> Path:
 
 def _pages(marts: Marts) -> list[Page]:
     """Every page, in the order of the menu."""
-    return [module.page(marts) for module in _MODULES]
+    return [
+        summary.page(marts),
+        local.page(marts),
+        sme_vcs.page(marts),
+        *institutions.pages(marts),
+        method.page(marts),
+    ]
 
 
 @contextmanager
