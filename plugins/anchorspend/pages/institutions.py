@@ -325,9 +325,7 @@ def _plain(statuses: str | None) -> str:
         return UNKNOWN
     told = {"unknown": UNKNOWN}
     return ", ".join(
-        dict.fromkeys(
-            told.get(status, "no" if status.startswith("not_") else "yes") for status in statuses.split(", ")
-        )
+        dict.fromkeys(told.get(status, "no" if status.startswith("not_") else "yes") for status in statuses.split(", "))
     )
 
 

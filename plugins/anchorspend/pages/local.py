@@ -150,7 +150,10 @@ def _definitions(marts: Marts, county: Sequence[Any], found: Sequence[Any]) -> S
             scorecard.by_definition(
                 "local_by_institution_and_definition",
                 f"Local share of each institution under each definition, {marts.year}",
-                sorted(found, key=lambda one: (one.institution_id != "partnership", one.institution_name, one.definition_id)),
+                sorted(
+                    found,
+                    key=lambda one: (one.institution_id != "partnership", one.institution_name, one.definition_id),
+                ),
             ),
         ],
     )
@@ -232,7 +235,9 @@ def _rings(marts: Marts) -> Section:
         (name, [sum((amounts.get(ring, Decimal(0)) for ring in group), Decimal(0)) for group in groups])
         for name, amounts in by_institution.items()
     ]
-    return Section("rings", "Rings round the county's centre", [_ring_chart(marts, rows, labels, colours, rings, by_institution)])
+    return Section(
+        "rings", "Rings round the county's centre", [_ring_chart(marts, rows, labels, colours, rings, by_institution)]
+    )
 
 
 def _ring_chart(
@@ -245,7 +250,9 @@ def _ring_chart(
 ) -> Chart:
     whole = sum(rows[0][1]) or Decimal(1)
     sizes = sorted(zip(rows[0][1], labels, strict=True), reverse=True)[:2]
-    title = "Most of the pounds go to " + " and ".join(f"{label} ({formats.share(size / whole)})" for size, label in sizes)
+    title = "Most of the pounds go to " + " and ".join(
+        f"{label} ({formats.share(size / whole)})" for size, label in sizes
+    )
     return Chart(
         title,
         charts.stacked(rows, colours),
@@ -256,10 +263,7 @@ def _ring_chart(
             "rings",
             f"Pounds by ring, {marts.year}",
             [Column("Institution"), *(Column(ring, "pounds") for ring in rings)],
-            [
-                [name, *(amounts.get(ring, Decimal(0)) for ring in rings)]
-                for name, amounts in by_institution.items()
-            ],
+            [[name, *(amounts.get(ring, Decimal(0)) for ring in rings)] for name, amounts in by_institution.items()],
         ),
         list(zip(colours, labels, strict=True)),
     )
@@ -313,7 +317,10 @@ def _map(marts: Marts) -> Section:
             ),
             f"{title}. A map of {len(near)} postcode districts at the middle of their postcodes, north at the top.",
             table,
-            [("one", "district with a local supplier"), ("unknown", "other district; the area of a circle is its pounds")],
+            [
+                ("one", "district with a local supplier"),
+                ("unknown", "other district; the area of a circle is its pounds"),
+            ],
         )
         blocks.append(chart)
     else:

@@ -207,7 +207,11 @@ def _resolution(marts: Marts) -> Section:
                     Column("Linked pairs", "count"),
                     *(
                         Column(heading, "share")
-                        for heading in ("Right among the linked", "Found among the true", "Pounds with the wrong supplier")
+                        for heading in (
+                            "Right among the linked",
+                            "Found among the true",
+                            "Pounds with the wrong supplier",
+                        )
                     ),
                 ],
                 [

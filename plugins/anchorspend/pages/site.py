@@ -24,7 +24,6 @@ from anchorspend.pages.marts import Marts, published
 from anchorspend.pages.parts import Chart, Page, Table
 
 
-
 def write(folder: Path, progress: Callable[[str], None]) -> None:
     """Write the pages of the published release into the folder of all releases' pages."""
     started = time.monotonic()

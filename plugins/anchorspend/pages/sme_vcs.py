@@ -86,12 +86,12 @@ def page(marts: Marts) -> Page:
         "SME and voluntary sector",
         lead,
         [
-            Section(
-                "together", "All institutions together", [Figures([scorecard.card(score) for score in cards])]
-            ),
+            Section("together", "All institutions together", [Figures([scorecard.card(score) for score in cards])]),
             _measure(marts, "sme", "sme_spend_pct", "Small and medium enterprises", "SME share", headlines, found),
             _evidence(marts),
-            _measure(marts, "vcs", "vcs_spend_pct", "Voluntary and community sector", "voluntary share", headlines, found),
+            _measure(
+                marts, "vcs", "vcs_spend_pct", "Voluntary and community sector", "voluntary share", headlines, found
+            ),
             _claims(marts),
         ],
     )
@@ -151,7 +151,13 @@ def _evidence(marts: Marts) -> Section:
                 Table(
                     "sizes",
                     f"Pounds by size of the supplier and how sure that is, {marts.year}",
-                    [Column("Institution"), *(Column(words.capitalize() if words[0].islower() else words, "pounds") for _, words, _ in _PARTS)],
+                    [
+                        Column("Institution"),
+                        *(
+                            Column(words.capitalize() if words[0].islower() else words, "pounds")
+                            for _, words, _ in _PARTS
+                        ),
+                    ],
                     [[name, *parts] for name, parts in amounts],
                 ),
                 [(swatch, words) for _, words, swatch in _PARTS],
@@ -188,7 +194,10 @@ def _claims(marts: Marts) -> Section:
                         claim.institution_name,
                         claim.financial_year,
                         words.get(claim.claim, claim.claim),
-                        *(amount or Decimal(0) for amount in (claim.both_say_yes, claim.vendor_alone, claim.we_alone, claim.open)),
+                        *(
+                            amount or Decimal(0)
+                            for amount in (claim.both_say_yes, claim.vendor_alone, claim.we_alone, claim.open)
+                        ),
                     ]
                     for claim in claims
                 ],

@@ -152,9 +152,7 @@ def _against_targets(aimed: Sequence[Any]) -> Section:
         f"targets-{scorecard.anchor(first.institution_id)}",
         f"{first.institution_name} against the targets of {first.financial_year}",
         [
-            Text.of(
-                "A figure counts as met or missed only where it would be so wherever the unknown part went.", part
-            ),
+            Text.of("A figure counts as met or missed only where it would be so wherever the unknown part went.", part),
             Figures([scorecard.card(score) for score in set_ones]),
             Table(
                 f"targets_{first.institution_id}",
@@ -288,7 +286,9 @@ def _everybody(marts: Marts, shares: Sequence[Any]) -> Section:
 
 
 def _changed(marts: Marts) -> Section:
-    before = [one.release_id for one in marts.rows("select release_id from marts.release order by release_id desc")][1:2]
+    before = [one.release_id for one in marts.rows("select release_id from marts.release order by release_id desc")][
+        1:2
+    ]
     revisions = marts.rows(_REVISIONS)
     if not before:
         said = "This is the first release: there is nothing to compare it with."
