@@ -20,11 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from anchorspend import settings
-from anchorspend.pages import charts, formats, summary
+from anchorspend.pages import charts, formats, joint, leakage, procurement, quality, releases, summary
 from anchorspend.pages.marts import Marts, published
 from anchorspend.pages.parts import Chart, Page, Table
 
-_MODULES = (summary,)
+_MODULES = (summary, joint, leakage, procurement, quality, releases)
 
 
 def folder() -> Path:
