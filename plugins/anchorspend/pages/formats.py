@@ -41,6 +41,11 @@ def count(value: Decimal | int) -> str:
     return f"{_rounded(Decimal(value), '1'):,}"
 
 
+def points(value: Decimal) -> str:
+    """A difference of shares in percentage points: `+1.2`."""
+    return f"{_rounded(value * 100, '0.1'):+}".replace("-", "−")
+
+
 def days(value: Decimal | int) -> str:
     """Days, with a tenth where there is one: `12.5`."""
     return f"{_rounded(Decimal(value), '0.1'):,}".removesuffix(".0")
@@ -49,6 +54,16 @@ def days(value: Decimal | int) -> str:
 def day(value: date) -> str:
     """A day: `3 April 2017`."""
     return f"{value.day} {value:%B %Y}"
+
+
+def short(words: str, letters: int = 34) -> str:
+    """Words that fit above a bar on a telephone: the end is cut off where there are more letters."""
+    return words if len(words) <= letters else f"{words[: letters - 1].rstrip(' ,;:-')}…"
+
+
+def of(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 file`, `1,234 files`."""
+    return f"{count(number)} {one if number == 1 else many or f'{one}s'}"
 
 
 def in_unit(value: Decimal | None, unit: str) -> str:
@@ -108,6 +123,7 @@ def raw(value: Cell) -> str:
 _WRITTEN: dict[Kind, Callable[[Decimal], str]] = {
     "pounds": pounds,
     "share": share,
+    "points": points,
     "count": count,
     "days": days,
     "text": count,

@@ -12,7 +12,8 @@ from anchorspend.errors import UserError
 
 
 class Marts:
-    """One published release. `release`: its row of the table `release`; `year`: the newest financial year."""
+    """One published release. `release`: its row of the table `release`; `year`: the newest financial year; `names`: the
+    institutions' names by id; `headline`: the definition of local that the headline stands on."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
@@ -24,6 +25,12 @@ class Marts:
             where kpi_id = 'local_spend_pct' and institution_id = 'partnership'
             """
         ).financial_year
+        self.names: dict[str, str] = {
+            row.institution_id: row.institution_name for row in self.rows("select * from marts.dim_institution")
+        }
+        self.headline: str = self.one(
+            "select headline_definition from marts.kpi_definition where kpi_id = 'local_spend_pct'"
+        ).headline_definition
 
     def rows(self, sql: str, **parameters: object) -> list[Any]:
         """The rows of a query as named tuples."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import altair as alt
 
-Kind = Literal["text", "pounds", "share", "count", "days", "date", "status"]
+Kind = Literal["text", "pounds", "share", "points", "count", "days", "date", "status"]
 Tone = Literal["good", "bad", "doubt", "none"]
 Swatch = Literal["line", "dash", "band", "one", "two", "three", "four", "five", "six", "unknown"]
 Drawing = alt.Chart | alt.LayerChart
@@ -36,7 +36,7 @@ Cell = str | int | Decimal | date | Link | Status | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column; shares are fractions from 0 to 1, pounds have pence."""
+    """A column; shares are fractions from 0 to 1, points differences of them, pounds have pence."""
 
     heading: str
     kind: Kind = "text"

@@ -189,4 +189,4 @@ def anchor(name: str) -> str:
 
 def points(value: Decimal) -> str:
     """A difference of shares in percentage points: `+1.2`."""
-    return f"{value * 100:+.1f}".replace("-", "−")
+    return formats.points(value)

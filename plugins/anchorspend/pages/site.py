@@ -19,10 +19,22 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from anchorspend.pages import charts, formats, institutions, local, method, sme_vcs, summary
+from anchorspend.pages import (
+    charts,
+    formats,
+    institutions,
+    joint,
+    leakage,
+    local,
+    method,
+    procurement,
+    quality,
+    releases,
+    sme_vcs,
+    summary,
+)
 from anchorspend.pages.marts import Marts, published
 from anchorspend.pages.parts import Chart, Page, Table
-
 
 def write(folder: Path, progress: Callable[[str], None]) -> None:
     """Write the pages of the published release into the folder of all releases' pages."""
@@ -47,11 +59,9 @@ def write(folder: Path, progress: Callable[[str], None]) -> None:
 def _pages(marts: Marts) -> list[Page]:
     """Every page, in the order of the menu."""
     return [
-        summary.page(marts),
-        local.page(marts),
-        sme_vcs.page(marts),
+        *(module.page(marts) for module in (summary, local, sme_vcs, joint, leakage, procurement)),
         *institutions.pages(marts),
-        method.page(marts),
+        *(module.page(marts) for module in (quality, method, releases)),
     ]
 
 
