@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import vl_convert
@@ -53,7 +53,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Stage:
-    """One year of a path, each figure a fraction: what was, the range it may lie in, the target, what can be reached."""
+    """One year of a path, as fractions: what was, the range it may lie in, the target, what can be reached."""
 
     year: str
     actual: Decimal | None = None
@@ -85,7 +85,7 @@ def bars(rows: Sequence[Bar], target: Decimal | None = None, whole: Decimal | No
             "label": f"{position:03}",
             "name": row.label,
             "words": row.words,
-            "value": _number(row.value) or 0,
+            "value": _number(row.value) or 0.0,
             "low": _number(row.low),
             "high": _number(row.high),
             "colour": COLOURS["unknown" if row.plain else "one"][0],
@@ -94,7 +94,12 @@ def bars(rows: Sequence[Bar], target: Decimal | None = None, whole: Decimal | No
     ]
     largest = max([float(x) for row in rows for x in (row.value, row.high, target) if x is not None], default=1)
     base = _data(values).encode(y=alt.Y("label:N", sort=None, axis=None))
-    scale = alt.Scale(domain=[min([0, *(value["value"] for value in values)]), float(whole or 0) or largest or 1])
+    scale = alt.Scale(
+        domain=[
+            min([0.0, *(float(row.value) for row in rows if row.value is not None)]),
+            float(whole or 0) or largest or 1,
+        ]
+    )
     x = alt.X("value:Q", axis=None, scale=scale)
     layers = [
         base.mark_bar(height=14, yOffset=9).encode(x=x, color=alt.Color("colour:N", scale=None)),
@@ -272,17 +277,14 @@ _STYLE: dict[str, Any] = {
 
 
 def _data(values: Sequence[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart(alt.Data(values=list(values)))
+    return alt.Chart(alt.InlineData(values=list(values)))
 
 
-def _words(base: alt.Chart, column: str, align: str, x: int | str, weight: int) -> alt.Chart:
-    return base.mark_text(
-        align=align,
-        baseline="middle",
-        dy=-11,
-        fontWeight=weight,
-        fill=COLOURS["ink"][0],  # type: ignore[arg-type]
-    ).encode(x=alt.XValue(x), text=f"{column}:N")  # type: ignore[arg-type]
+def _words(
+    base: alt.Chart, column: str, align: Literal["left", "right"], x: int | str, weight: Literal[400, 700]
+) -> Any:
+    drawn = base.mark_text(align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0])
+    return drawn.encode(x={"value": x}, text=f"{column}:N")
 
 
 def _number(value: Decimal | None) -> float | None:

@@ -137,7 +137,8 @@ def _evidence(marts: Marts) -> Section:
         first = amounts[0][1]
         whole = sum(first) or Decimal(1)
         title = (
-            f"Of the pounds with SMEs, {formats.share(first[0] / ((first[0] + first[1]) or Decimal(1)))} stand on proof; "
+            f"Of the pounds with SMEs, {formats.share(first[0] / ((first[0] + first[1]) or Decimal(1)))} "
+            f"stand on proof; "
             f"of all pounds, {formats.share(first[3] / whole)} on nothing"
         )
     return Section(
