@@ -1,4 +1,4 @@
-"""Joint spend: suppliers and categories that several institutions buy, contracts that end together, terms that differ."""
+"""Joint spend: suppliers and categories of several institutions, contracts that end together, terms that differ."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,8 +47,8 @@ def page(marts: Marts) -> Page:
     suppliers = marts.rows(_SUPPLIERS, year=marts.year)
     pounds = formats.short_pounds(sum(one.amount for one in suppliers))
     lead = (
-        f"In {marts.year} {formats.of(len(suppliers), 'supplier')} worked for two or more institutions, for {pounds} of "
-        "works, supplies and social care."
+        f"In {marts.year} {formats.of(len(suppliers), 'supplier')} worked for two or more institutions, for {pounds} "
+        "of works, supplies and social care."
         if suppliers
         else f"No supplier worked for two institutions in {marts.year}."
     )

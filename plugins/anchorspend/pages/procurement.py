@@ -78,8 +78,9 @@ def page(marts: Marts) -> Page:
     return Page(
         "procurement",
         "Procurement",
-        "How long procurements take, who is asked for quotes, what is exempted from the rules, saved, promised as social "
-        "value, and how soon invoices are paid. Only institutions that send the register in question are in a figure.",
+        "How long procurements take, who is asked for quotes, what is exempted from the rules, saved, promised as "
+        "social value, and how soon invoices are paid. Only institutions that send the register in "
+        "question are in a figure.",
         [
             Section("cycle-times", "Cycle times by route", _cycle(marts)),
             Section("exemptions", "Exemptions", _exemptions(marts)),
@@ -124,7 +125,7 @@ def _cycle(marts: Marts) -> list[Block]:
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(one.route_name, 30),
+                        formats.short(one.route_name, 24),
                         *(one.days_mean, None, None),
                         f"{formats.days(one.days_mean)} days"
                         + ("" if one.baseline_days is None else f", stated {one.baseline_days}"),
@@ -278,7 +279,8 @@ def _measure(marts: Marts, kpi_id: str, said: str, measure: str = "") -> list[Bl
                         plain=one.institution_id == "partnership",
                     )
                     for one in newest
-                ]
+                ],
+                aimed.target if aimed else None,
             ),
             f"{title}. "
             + "; ".join(f"{one.institution_name} {formats.in_unit(one.value, one.unit)}" for one in newest)
@@ -288,6 +290,7 @@ def _measure(marts: Marts, kpi_id: str, said: str, measure: str = "") -> list[Bl
                 ("one", "institution"),
                 ("unknown", "all together"),
                 ("line", "from low to high, where it can be seen"),
+                *([("dash", f"target of {aimed.institution_name}")] if aimed else []),  # type: ignore[list-item]
             ],
         )
     ]
