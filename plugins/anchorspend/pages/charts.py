@@ -160,8 +160,12 @@ def path(stages: Sequence[Stage]) -> Drawing:
         spread.mark_rule(stroke=COLOURS["one"][0], strokeWidth=9, opacity=1),
         *line("target", "target", [6, 4]),
         *line("actual", "ink", []),
-        part("actual").mark_text(dy=18, fontWeight=700, fill=COLOURS["ink"][0]).encode(y=y("actual"), text="actual_words:N"),
-        part("target").mark_text(dy=-14, fontWeight=700, fill=COLOURS["target"][0]).encode(y=y("target"), text="target_words:N"),
+        part("actual")
+        .mark_text(dy=-16, fontWeight=700, fill=COLOURS["ink"][0])
+        .encode(y=y("actual"), text="actual_words:N"),
+        part("target")
+        .mark_text(dy=18, fontWeight=700, fill=COLOURS["target"][0])
+        .encode(y=y("target"), text="target_words:N"),
     ).properties(height=300)
 
 
@@ -273,7 +277,11 @@ def _data(values: Sequence[dict[str, Any]]) -> alt.Chart:
 
 def _words(base: alt.Chart, column: str, align: str, x: int | str, weight: int) -> alt.Chart:
     return base.mark_text(
-        align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0]  # type: ignore[arg-type]
+        align=align,
+        baseline="middle",
+        dy=-11,
+        fontWeight=weight,
+        fill=COLOURS["ink"][0],  # type: ignore[arg-type]
     ).encode(x=alt.XValue(x), text=f"{column}:N")  # type: ignore[arg-type]
 
 

@@ -10,7 +10,11 @@ UNKNOWN = "unknown"
 
 
 def share(value: Decimal) -> str:
-    """A fraction as per cent: `29.5%`."""
+    """A fraction as per cent: `29.5%`; what is not quite all or nothing is not written as if it were."""
+    if Decimal("0.9995") <= value < 1:
+        return ">99.9%"
+    if 0 < value < Decimal("0.0005"):
+        return "<0.1%"
     return f"{_rounded(value * 100, '0.1'):,}%"
 
 
@@ -78,9 +82,9 @@ def in_unit(value: Decimal | None, unit: str) -> str:
 def between(low: Decimal | None, high: Decimal | None, unit: str) -> str:
     """Bounds as written: `29.4% to 29.6%`, or the one figure where both are written alike."""
     if low is None or high is None:
-        return "bounds unknown"
+        return UNKNOWN
     first, last = in_unit(low, unit), in_unit(high, unit)
-    return f"exactly {first}" if first == last else f"{first} to {last}"
+    return f"{first} either way" if first == last else f"{first} to {last}"
 
 
 def cell(value: Cell, kind: Kind) -> str:

@@ -115,7 +115,17 @@ class Notice:
     text: str
 
 
-Block = Table | Chart | Text | Figures | Notice
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a register: a heading with an anchor, and what is said of it, term by term."""
+
+    kind: ClassVar = "entry"
+    id: str
+    heading: str
+    terms: Sequence[tuple[str, str | Link]]
+
+
+Block = Table | Chart | Text | Figures | Notice | Entry
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+from anchorspend import settings
 from anchorspend.errors import UserError
-from anchorspend.pages import site
 
 
 class _Files(SimpleHTTPRequestHandler):
@@ -30,9 +30,10 @@ def serve(port: int) -> ThreadingHTTPServer:
 
     Raises `UserError` where the port is taken or no pages are written.
     """
-    if not site.current().exists():
+    folder = settings.state() / "pages"
+    if not (folder / "current").exists():
         raise UserError("no pages are written yet; run `anchorspend pages`")
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Files, directory=str(site.folder())))
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Files, directory=str(folder)))
     except OSError as problem:
         raise UserError(f"port {port}: {problem.strerror}; name another with --port") from None

@@ -19,63 +19,60 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from anchorspend import settings
-from anchorspend.pages import charts, formats, joint, leakage, procurement, quality, releases, summary
+from anchorspend.pages import (
+    charts,
+    formats,
+    institutions,
+    joint,
+    leakage,
+    local,
+    method,
+    procurement,
+    quality,
+    releases,
+    sme_vcs,
+    summary,
+)
 from anchorspend.pages.marts import Marts, published
 from anchorspend.pages.parts import Chart, Page, Table
 
-_MODULES = (summary, joint, leakage, procurement, quality, releases)
-
-
-def folder() -> Path:
-    """The folder of every release's pages."""
-    return settings.state() / "pages"
-
-
-def current() -> Path:
-    """The first page of the newest release that was written."""
-    return folder() / "current" / "index.html"
-
-
-def write(progress: Callable[[str], None] = lambda message: None) -> Path:
-    """Write the pages of the published release and lead readers to them; the first page.
-
-    Written again, a release's pages take the place of its earlier ones. Raises `UserError` when nothing is published.
-    """
+def write(folder: Path, progress: Callable[[str], None]) -> None:
+    """Write the pages of the published release into the folder of all releases' pages."""
     started = time.monotonic()
     with published() as marts:
         release, pages = marts.release, _pages(marts)
     name = f"release_{release.release_id:04}"
-    with _alone():
-        built = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=_built()))
+    progress(f"review pages: {len(pages)} pages of release {release.release_id}, drawing")
+    with _alone(folder) as shelf:
+        built = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=shelf))
         _fill(built, pages, release)
         built.chmod(0o755)
-        _point(folder() / name, Path(_built().name) / built.name)
-        _point(folder() / "current", Path(name))
-        for left in _built().glob(f"{name}.*"):
+        _point(folder / name, Path(shelf.name) / built.name)
+        _point(folder / "current", Path(name))
+        for left in shelf.glob(f"{name}.*"):
             if left != built:
                 shutil.rmtree(left)
     size = sum(path.stat().st_size for path in built.rglob("*") if path.is_file())
-    progress(f"review pages: {len(pages)} pages, {size / 1e6:.1f} MB, in {time.monotonic() - started:.1f} s")
-    return current()
+    progress(f"review pages: {size / 1e6:.1f} MB in {time.monotonic() - started:.1f} s")
 
 
 def _pages(marts: Marts) -> list[Page]:
     """Every page, in the order of the menu."""
-    return [module.page(marts) for module in _MODULES]
+    return [
+        *(module.page(marts) for module in (summary, local, sme_vcs, joint, leakage, procurement)),
+        *institutions.pages(marts),
+        *(module.page(marts) for module in (quality, method, releases)),
+    ]
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One writer at a time; a second waits."""
-    _built().mkdir(parents=True, exist_ok=True)
-    with (folder() / ".lock").open("w") as lock:
+def _alone(folder: Path) -> Iterator[Path]:
+    """The folder that pages are built in, for one writer at a time; a second waits."""
+    shelf = folder / ".built"
+    shelf.mkdir(parents=True, exist_ok=True)
+    with (shelf / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _built() -> Path:
-    return folder() / ".built"
+        yield shelf
 
 
 def _point(link: Path, target: Path) -> None:

@@ -52,6 +52,19 @@ _STAGES = """
     order by financial_year
 """
 
+_REVISIONS = """
+    select revision.*, kpi.kpi_name, kpi.unit, institution.institution_name,
+        revision.definition_id = kpi.headline_definition as is_headline,
+        coalesce(definition.definition_name, revision.definition_id) as definition_name
+    from marts.kpi_revision as revision
+    inner join marts.kpi_definition as kpi on revision.kpi_id = kpi.kpi_id
+    inner join marts.dim_institution as institution on revision.institution_id = institution.institution_id
+    left join marts.dim_definition as definition
+        on kpi.measure = definition.measure and revision.definition_id = definition.definition_id
+    order by kpi.unit <> 'share', abs(revision.change) desc nulls last, revision.kpi_id, revision.institution_id,
+        revision.financial_year, revision.definition_id
+"""
+
 _PARTNERS = """
     select institution.institution_id, institution.institution_name,
         (
@@ -139,9 +152,7 @@ def _against_targets(aimed: Sequence[Any]) -> Section:
         f"targets-{scorecard.anchor(first.institution_id)}",
         f"{first.institution_name} against the targets of {first.financial_year}",
         [
-            Text.of(
-                "A figure counts as met or missed only where it would be so wherever the unknown part went.", part
-            ),
+            Text.of("A figure counts as met or missed only where it would be so wherever the unknown part went.", part),
             Figures([scorecard.card(score) for score in set_ones]),
             Table(
                 f"targets_{first.institution_id}",
@@ -258,62 +269,73 @@ def _path(marts: Marts, of: Any) -> Section | None:
 
 
 def _everybody(marts: Marts, shares: Sequence[Any]) -> Section:
-    told = [score for score in shares if score.value is not None and score.institution_id != "partnership"]
-    title = f"No institution has a local share for {marts.year}"
-    if told:
-        most, least = told[0], told[-1]
-        title = (
-            f"Local shares run from {formats.share(least.value)} ({least.institution_name}) "
-            f"to {formats.share(most.value)} ({most.institution_name})"
-        )
     return Section(
         "institutions",
         f"Each institution's local share in {marts.year}",
         [
-            Chart(
-                title,
-                charts.bars(
-                    [
-                        charts.Bar(
-                            score.institution_name,
-                            *(score.value, score.value_low, score.value_high),
-                            formats.in_unit(score.value, "share"),
-                            plain=score.institution_id == "partnership",
-                        )
-                        for score in shares
-                    ]
-                ),
-                f"{title}. {'; '.join(f'{one.institution_name} {formats.in_unit(one.value, one.unit)}' for one in shares)}.",
-                Table(
-                    "local_share_by_institution",
-                    f"Local share of spend, {marts.year}, Luton postcode or Bedfordshire",
-                    [
-                        Column("Institution"),
-                        Column("Pounds", "pounds"),
-                        *(Column(heading, "share") for heading in ("Local", "Low", "High", "Known")),
-                        Column("Status", "status"),
-                    ],
-                    [
-                        [
-                            scorecard.institution_link(score.institution_id, score.institution_name),
-                            score.total_amount,
-                            *(score.value, score.value_low, score.value_high, score.coverage),
-                            scored(score.status),
-                        ]
-                        for score in shares
-                    ],
-                ),
-                [("one", "institution"), ("unknown", "all together"), ("line", "from low to high, where it can be seen")],
+            scorecard.institutions_chart(
+                scorecard.range_of([one for one in shares if one.institution_id != "partnership"], "local share"),
+                shares,
+                "local_share_by_institution",
+                f"Local share of spend, {marts.year}, {shares[0].definition_name}",
             )
-        ],
+        ]
+        if shares
+        else [Text.of(f"No local share is published for {marts.year}.")],
     )
 
 
 def _changed(marts: Marts) -> Section:
-    blocks: list[Block] = []
-    if marts.release.release_id == marts.one("select min(release_id) as first from marts.release").first:
-        blocks.append(Text.of("This is the first release: there is nothing to compare it with."))
+    before = [one.release_id for one in marts.rows("select release_id from marts.release order by release_id desc")][
+        1:2
+    ]
+    revisions = marts.rows(_REVISIONS)
+    if not before:
+        said = "This is the first release: there is nothing to compare it with."
+    elif not revisions:
+        said = f"No published figure changed since release {before[0]}."
+    else:
+        kinds = Counter(revision.kind for revision in revisions)
+        told = ", ".join(f"{formats.count(kinds[kind])} {kind}" for kind in ("changed", "new", "gone") if kinds[kind])
+        said = f"Figures that are not as in release {before[0]}: {told}."
+    blocks: list[Block] = [Text.of(said)]
+    if revisions:
+        blocks.append(
+            Table(
+                "revisions",
+                f"Headline figures that changed since release {before[0]}, largest change first",
+                [
+                    Column("Measure"),
+                    Column("Institution"),
+                    Column("Year"),
+                    Column("Counted as"),
+                    *(Column(heading, "count") for heading in ("Before", "Now", "Change")),
+                ],
+                [
+                    [
+                        scorecard.kpi_link(revision.kpi_id, revision.kpi_name),
+                        revision.institution_name,
+                        revision.financial_year,
+                        scorecard.definition_link(revision.definition_id, revision.definition_name),
+                        "new" if revision.kind == "new" else formats.in_unit(revision.value_before, revision.unit),
+                        "gone" if revision.kind == "gone" else formats.in_unit(revision.value, revision.unit),
+                        _difference(revision),
+                    ]
+                    for revision in revisions
+                    if revision.is_headline
+                ],
+                first=20,
+            )
+        )
     return Section("changes", "What changed since the last release", blocks)
+
+
+def _difference(revision: Any) -> str:
+    if revision.change is None:
+        return "none to tell"
+    if revision.unit == "share":
+        return f"{scorecard.points(revision.change)} points"
+    return f"{'+' if revision.change > 0 else ''}{formats.in_unit(revision.change, revision.unit)}"
 
 
 def _partners(marts: Marts, partners: Sequence[Any]) -> Section:

@@ -30,13 +30,13 @@ function sortable(table) {
 
 function filterable(table) {
   const rows = [...table.tBodies[0].rows];
-  if (rows.length < 8) return;
+  if (rows.length < 12) return;
   const label = document.createElement("label");
   const input = document.createElement("input");
   const said = document.createElement("span");
   input.type = "search";
   input.autocomplete = "off";
-  label.append("Show rows with", input);
+  label.append("Filter rows", input);
   said.setAttribute("role", "status");
   said.className = "quiet";
   const line = document.createElement("div");
