@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from anchorspend import settings
+from anchorspend import pages
 from anchorspend.pages import formats, scorecard
 from anchorspend.pages.marts import Marts
 from anchorspend.pages.parts import Block, Cell, Column, Link, Page, Section, Status, Table, Text
@@ -254,6 +254,7 @@ def _history(history: Sequence[Any]) -> list[Block]:
 def _pages(release: Any, is_this: bool) -> Cell:
     if is_this:
         return "these"
-    if (settings.state() / "pages" / release.schema_name / "index.html").exists():
-        return Link(f"Pages of release {release.release_id}", f"../{release.schema_name}/index.html")
+    first = pages.of_release(release.release_id)
+    if first.exists():
+        return Link(f"Pages of release {release.release_id}", f"../{first.parent.name}/{first.name}")
     return "none written"
