@@ -165,10 +165,12 @@ def _calendar(marts: Marts) -> list[Block]:
         feeds = years.setdefault((one.financial_year, one.financial_year_start), {})
         feeds.setdefault((one.institution_name, one.feed_id), {})[one.month_first.month] = one
     for (year, begins), feeds in years.items():
+        if year != marts.year:
+            continue
         months = [(begins + later - 1) % _MONTHS + 1 for later in range(_MONTHS)]
         blocks.append(
             Table(
-                f"feed_calendar_{year}_from_{month_abbr[begins].lower()}",
+                f"feed_calendar_from_{month_abbr[begins].lower()}",
                 f"Feeds of {year}, {month_name[months[0]]} to {month_name[months[-1]]}",
                 [
                     Column("Feed"),
@@ -185,7 +187,33 @@ def _calendar(marts: Marts) -> list[Block]:
                 ],
             )
         )
-    return blocks
+    trouble = [one for one in rows if one.financial_year != marts.year and _came(one).tone in ("bad", "doubt")]
+    if not trouble:
+        return [*blocks, Text.of(f"Every month of the years before {marts.year} came, and none is odd.")]
+    return [
+        *blocks,
+        Table(
+            "feed_months_amiss",
+            f"Months of other years than {marts.year} that did not come, or are odd",
+            [
+                Column("Feed"),
+                Column("Month"),
+                Column("State", "status"),
+                Column("Lines", "count"),
+                Column("In the figures"),
+            ],
+            [
+                [
+                    f"{one.institution_name}, {one.feed_id}",
+                    f"{one.month_first:%B %Y}",
+                    _came(one),
+                    one.line_count,
+                    "yes" if one.is_counted else "no",
+                ]
+                for one in trouble
+            ],
+        ),
+    ]
 
 
 def _came(month: Any) -> Status:
