@@ -214,7 +214,8 @@ def _windows(marts: Marts) -> list[Block]:
     return [
         Text.of(
             f"{formats.of(len(windows), 'group')} of contracts of one category end within months of each other at two "
-            "or more institutions, and could be let as one; the drawing has the dearest of each category. Only contracts that stand in the newest registers count; "
+            "or more institutions, and could be let as one; the drawing has the "
+            "dearest of each category. Only contracts that stand in the newest registers count; "
             "one contract can stand in several groups, so their pounds do not add up."
         ),
         Chart(
