@@ -242,11 +242,11 @@ def _first(contestable: Sequence[Any]) -> list[Block]:
                 Column("Category"),
                 Column("Pounds a year", "pounds"),
                 Column("Weighted", "pounds"),
-                Column("Local suppliers that others use", "count"),
-                Column("Of these, paid most"),
                 Column("Contract"),
                 Column("Free from", "date"),
                 Column("Next competition"),
+                Column("Local suppliers of others", "count"),
+                Column("Of these, paid most"),
                 Column("Year"),
             ],
             [
@@ -256,11 +256,11 @@ def _first(contestable: Sequence[Any]) -> list[Block]:
                     one.category_label or "not known",
                     one.amount,
                     one.weighted_amount,
-                    one.local_suppliers_of_others,
-                    one.top_local_suppliers or "none",
                     _STATES[one.contract_state],
                     one.free_on or _no_day(one.contract_state),
                     _LIMITS[one.competition],
+                    one.local_suppliers_of_others,
+                    one.top_local_suppliers or "none",
                     one.financial_year,
                 ]
                 for one in contestable

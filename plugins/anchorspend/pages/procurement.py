@@ -496,7 +496,7 @@ def _prompt(marts: Marts) -> list[Block]:
     first = max(known, key=lambda one: one.invoices_known)
     title = (
         f"{first.institution_name} paid {formats.share(first.share_1_to_30)} of its invoices within 30 days in the "
-        f"year to {formats.day(first.period_last)}, of {formats.share(first.coverage)} of them the day of receipt is known"
+        f"year to {formats.day(first.period_last)}; the day of receipt is known of {formats.share(first.coverage)}"
     )
     return [
         Chart(
