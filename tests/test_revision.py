@@ -32,7 +32,7 @@ def test_a_first_release_changes_nothing(database: psycopg.Connection) -> None:
 def test_a_second_release_says_which_figures_it_changed_and_from_what(database: psycopg.Connection) -> None:
     # The revised file adds £150 to Luton Paper, which is local under each definition.
     found = database.execute(
-        "select institution_id, kind, value_before, value, change from kpi_revision"
+        "select institution_id, kind, value_before, value, change from marts.kpi_revision"
         " where (kpi_id, definition_id) = ('local_spend_gbp', 'strategy') order by institution_id"
     ).fetchall()
     before, among_all = Decimal("1678.07"), Decimal("2128.07")
@@ -48,14 +48,18 @@ def test_a_second_release_names_every_figure_that_is_another_and_no_other(databa
         f"select {key}, value from release_0001.kpi_scorecard except select {key}, value from"
         " release_0002.kpi_scorecard order by 1, 2, 3, 4".encode()
     ).fetchall()
-    found = database.execute(f"select {key}, value_before from kpi_revision order by 1, 2, 3, 4".encode()).fetchall()
+    found = database.execute(
+        f"select {key}, value_before from marts.kpi_revision order by 1, 2, 3, 4".encode()
+    ).fetchall()
     assert len(found) > 10
     assert found == expected
 
 
 def test_readers_see_the_checks_of_the_release_that_stands(database: psycopg.Connection) -> None:
     columns = "check_no, suite, description, severity, owner, passed"
-    shown = database.execute(f"select {columns}, observed::text from audit_check order by check_no".encode()).fetchall()
+    shown = database.execute(
+        f"select {columns}, observed::text from marts.audit_check order by check_no".encode()
+    ).fetchall()
     assert len(shown) > 40
     assert (
         shown
@@ -74,7 +78,7 @@ def test_a_check_that_broke_is_published_without_the_databases_words(county: Cou
         )
         with warehouse.connect() as owner:
             publish._point_marts(owner, "release_0002")
-        broken = connection.execute("select distinct observed from audit_check where not passed").fetchall()
+        broken = connection.execute("select distinct observed from marts.audit_check where not passed").fetchall()
     assert broken == [(None,)]
 
 

@@ -39,4 +39,4 @@ full join before
         and now.definition_id = before.definition_id
 where
     (now.kpi_id is null or before.kpi_id is null or now.value is distinct from before.value)
-    and exists (select from before)
+    and (select count(*) from before) > 0

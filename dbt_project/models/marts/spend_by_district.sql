@@ -1,5 +1,5 @@
--- One row per financial year, institution (or `partnership`) and postcode district of the suppliers' places: the counted
--- pounds, as kpi_scorecard has them. Places abroad are one row, `abroad`; unknown ones another, with an empty district.
+-- One row per financial year, institution (or `partnership`) and postcode district of the suppliers' places, with the
+-- counted pounds, as kpi_scorecard has them. Places abroad are one row, `abroad`; unknown ones have an empty district.
 with spend as (
     select
         spend.financial_year,

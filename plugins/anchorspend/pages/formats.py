@@ -43,7 +43,8 @@ def count(value: Decimal | int) -> str:
 
 def points(value: Decimal) -> str:
     """A difference of shares in percentage points: `+1.2`."""
-    return f"{_rounded(value * 100, '0.1'):+}".replace("-", "−")
+    found = _rounded(value * 100, "0.1")
+    return f"{found:+}".replace("-", "−") if found else "0.0"
 
 
 def days(value: Decimal | int) -> str:

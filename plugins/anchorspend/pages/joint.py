@@ -1,4 +1,4 @@
-"""Joint spend: suppliers and categories that several institutions buy, contracts that end together, terms that differ."""
+"""Joint spend: suppliers and categories of several institutions, contracts that end together, terms that differ."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,8 +47,8 @@ def page(marts: Marts) -> Page:
     suppliers = marts.rows(_SUPPLIERS, year=marts.year)
     pounds = formats.short_pounds(sum(one.amount for one in suppliers))
     lead = (
-        f"In {marts.year} {formats.of(len(suppliers), 'supplier')} worked for two or more institutions, for {pounds} of "
-        "works, supplies and social care."
+        f"In {marts.year} {formats.of(len(suppliers), 'supplier')} worked for two or more institutions, for {pounds} "
+        "of works, supplies and social care."
         if suppliers
         else f"No supplier worked for two institutions in {marts.year}."
     )
@@ -205,11 +205,17 @@ def _windows(marts: Marts) -> list[Block]:
         if first.window_value is not None
         else f"{formats.of(len(windows), 'group')} of contracts end together, none of known value"
     )
-    drawn = [one for one in windows[:_DRAWN] if one.window_value is not None]
+    # Groups of one category overlap: the dearest of each says what there is.
+    dearest: dict[str, Any] = {}
+    for one in windows:
+        if one.window_value is not None:
+            dearest.setdefault(one.category_code, one)
+    drawn = list(dearest.values())[:_DRAWN]
     return [
         Text.of(
             f"{formats.of(len(windows), 'group')} of contracts of one category end within months of each other at two "
-            "or more institutions, and could be let as one. Only contracts that stand in the newest registers count; "
+            "or more institutions, and could be let as one; the drawing has the "
+            "dearest of each category. Only contracts that stand in the newest registers count; "
             "one contract can stand in several groups, so their pounds do not add up."
         ),
         Chart(
@@ -217,9 +223,9 @@ def _windows(marts: Marts) -> list[Block]:
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(f"{one.window_first_end:%b %Y}: {_last_part(one.category_label)}"),
+                        formats.short(_last_part(one.category_label), 24),
                         *(one.window_value, None, None),
-                        formats.short_pounds(one.window_value),
+                        f"{formats.short_pounds(one.window_value)}, {one.window_first_end:%b %Y}",
                     )
                     for one in drawn
                 ]

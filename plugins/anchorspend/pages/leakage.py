@@ -193,9 +193,9 @@ def _free(contestable: Sequence[Any]) -> list[Block]:
         return [Text.of("Nothing that could be contested is known.")]
     rows = sorted(by_institution.items(), key=lambda row: -sum(row[1].values()))
     together = {when: sum((row[when] for _, row in rows), Decimal(0)) for when in _FREE}
-    whole = sum(together.values())
+    whole, early = sum(together.values(), Decimal(0)), together["now"] + together["soon"]
     title = (
-        f"{formats.short_pounds(together['now'] + together['soon'])} of {formats.short_pounds(whole)} could be contested "
+        f"{formats.short_pounds(early)} of {formats.short_pounds(whole)} could be contested "
         f"within a year; of {formats.short_pounds(together['unknown'])} nobody can say when"
     )
     return [
@@ -229,9 +229,9 @@ def _first(contestable: Sequence[Any]) -> list[Block]:
     others = [one for one in contestable if one.local_supply == "others"]
     return [
         Text.of(
-            f"In {formats.of(len(others), 'row')} of {formats.count(len(contestable))} another institution already buys "
-            "the category from a local supplier. The order is pounds times a weight for local supply, for when they are "
-            "free and for the kind of competition. Whoever is on the list has done nothing wrong."
+            f"In {formats.of(len(others), 'row')} of {formats.count(len(contestable))} another institution already "
+            "buys the category from a local supplier. The order is pounds times a weight for local supply, for when "
+            "they are free and for the kind of competition. Whoever is on the list has done nothing wrong."
         ),
         Table(
             "contestable_spend",
@@ -242,11 +242,11 @@ def _first(contestable: Sequence[Any]) -> list[Block]:
                 Column("Category"),
                 Column("Pounds a year", "pounds"),
                 Column("Weighted", "pounds"),
-                Column("Local suppliers that others use", "count"),
-                Column("Of these, paid most"),
                 Column("Contract"),
                 Column("Free from", "date"),
                 Column("Next competition"),
+                Column("Local suppliers of others", "count"),
+                Column("Of these, paid most"),
                 Column("Year"),
             ],
             [
@@ -256,16 +256,15 @@ def _first(contestable: Sequence[Any]) -> list[Block]:
                     one.category_label or "not known",
                     one.amount,
                     one.weighted_amount,
-                    one.local_suppliers_of_others,
-                    one.top_local_suppliers or "none",
                     _STATES[one.contract_state],
                     one.free_on or _no_day(one.contract_state),
                     _LIMITS[one.competition],
+                    one.local_suppliers_of_others,
+                    one.top_local_suppliers or "none",
                     one.financial_year,
                 ]
                 for one in contestable
             ],
-            first=50,
         ),
     ]
 
@@ -334,7 +333,7 @@ def _without(marts: Marts) -> list[Block]:
                 Column("Pounds left out", "pounds"),
                 *(Column(heading, "share") for heading in ("Share", "Without")),
                 Column("Points", "points"),
-                Column("Moves the share", "status"),
+                Column("Moves the share"),
             ],
             [
                 [
@@ -347,7 +346,7 @@ def _without(marts: Marts) -> list[Block]:
                     one.value,
                     one.value_without,
                     one.difference,
-                    Status("Yes", "doubt") if one.moves_figure else Status("Little", "none"),
+                    "yes" if one.moves_figure else "little",
                 ]
                 for one in sorted(rows, key=lambda one: (not one.moves_figure, -(abs(one.difference or 0))))
             ],
@@ -363,11 +362,11 @@ def _change(marts: Marts) -> list[Block]:
     county = next((one for one in changes if one.institution_id == "partnership"), None)
     if county:
         effects = [(words, getattr(county, column)) for column, words in _EFFECTS]
-        most, by = max(effects, key=lambda effect: abs(effect[1]))
-        gone = "rose" if county.change > 0 else "fell" if county.change < 0 else "stayed"
+        most, by = max(effects, key=lambda effect: effect[1] if county.change > 0 else -effect[1])
+        gone = "rose" if county.change > 0 else "fell"
         title = (
             f"The share of all together {gone} by {abs(county.change) * 100:.1f} points from {county.previous_year} to "
-            f"{county.financial_year}; most weighs “{most.lower()}”: {formats.points(by)}"
+            f"{county.financial_year}: “{most.lower()}” did most of it ({formats.points(by)})"
         )
         blocks.append(
             Chart(

@@ -78,8 +78,9 @@ def page(marts: Marts) -> Page:
     return Page(
         "procurement",
         "Procurement",
-        "How long procurements take, who is asked for quotes, what is exempted from the rules, saved, promised as social "
-        "value, and how soon invoices are paid. Only institutions that send the register in question are in a figure.",
+        "How long procurements take, who is asked for quotes, what is exempted from the rules, saved, promised as "
+        "social value, and how soon invoices are paid. Only institutions that send the register in "
+        "question are in a figure.",
         [
             Section("cycle-times", "Cycle times by route", _cycle(marts)),
             Section("exemptions", "Exemptions", _exemptions(marts)),
@@ -124,7 +125,7 @@ def _cycle(marts: Marts) -> list[Block]:
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(one.route_name, 30),
+                        formats.short(one.route_name, 24),
                         *(one.days_mean, None, None),
                         f"{formats.days(one.days_mean)} days"
                         + ("" if one.baseline_days is None else f", stated {one.baseline_days}"),
@@ -278,7 +279,8 @@ def _measure(marts: Marts, kpi_id: str, said: str, measure: str = "") -> list[Bl
                         plain=one.institution_id == "partnership",
                     )
                     for one in newest
-                ]
+                ],
+                aimed.target if aimed else None,
             ),
             f"{title}. "
             + "; ".join(f"{one.institution_name} {formats.in_unit(one.value, one.unit)}" for one in newest)
@@ -288,6 +290,7 @@ def _measure(marts: Marts, kpi_id: str, said: str, measure: str = "") -> list[Bl
                 ("one", "institution"),
                 ("unknown", "all together"),
                 ("line", "from low to high, where it can be seen"),
+                *([("dash", f"target of {aimed.institution_name}")] if aimed else []),  # type: ignore[list-item]
             ],
         )
     ]
@@ -455,19 +458,19 @@ def _prompt(marts: Marts) -> list[Block]:
     rows = marts.rows(_PROMPT)
     if not rows:
         return [Text.of("No institution's invoices are known.")]
-    years = [one for one in rows if one.period_type == "financial_year"]
-    last = max((one.period_last for one in years), default=None)
-    newest = [one for one in years if one.period_last == last]
-    known = [one for one in newest if one.share_1_to_30 is not None]
-    silent = [one.institution_name for one in newest if one.share_1_to_30 is None]
+    newest: dict[str, Any] = {}
+    for one in rows:
+        if one.period_type == "financial_year" and one.invoice_count:
+            newest.setdefault(one.institution_name, one)
+    known = [one for one in newest.values() if one.share_1_to_30 is not None]
+    silent = sorted(name for name, one in newest.items() if one.share_1_to_30 is None)
     table = Table(
         "prompt_payment",
         "Invoices by the days from receipt to payment",
         [
             Column("Institution"),
-            Column("Period", "text"),
-            Column("First day", "date"),
-            Column("Last day", "date"),
+            Column("Period"),
+            Column("Ends", "date"),
             Column("Invoices", "count"),
             Column("Known", "share"),
             Column("Mean days", "days"),
@@ -477,14 +480,14 @@ def _prompt(marts: Marts) -> list[Block]:
             [
                 one.institution_name,
                 _words(one.period_type),
-                *(one.period_first, one.period_last, one.invoice_count, one.coverage, one.days_mean),
+                *(one.period_last, one.invoice_count, one.coverage, one.days_mean),
                 *(one.share_1_to_30, one.share_31_to_60, one.share_from_61, one.share_payable_not_paid),
             ]
             for one in rows
         ],
     )
     said = Text.of(
-        f"Of {', '.join(silent)} the day of receipt is not known, so nothing is said of them."
+        f"The day of receipt is not known in the books of {', '.join(silent)}, so nothing is said of them."
         if silent
         else "The day of receipt is known of every institution."
     )
@@ -492,8 +495,8 @@ def _prompt(marts: Marts) -> list[Block]:
         return [said, table]
     first = max(known, key=lambda one: one.invoices_known)
     title = (
-        f"{first.institution_name} paid {formats.share(first.share_1_to_30)} of its invoices within 30 days, among "
-        f"those of which the day of receipt is known ({formats.share(first.coverage)})"
+        f"{first.institution_name} paid {formats.share(first.share_1_to_30)} of its invoices within 30 days in the "
+        f"year to {formats.day(first.period_last)}; the day of receipt is known of {formats.share(first.coverage)}"
     )
     return [
         Chart(

@@ -1,8 +1,8 @@
-"""Data quality: what came and what did not, what could not be read or does not count, and the checks with their owners."""
+"""Data quality: what came, what could not be read or does not count, and the checks with their owners."""
 
+from calendar import month_abbr, month_name
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,12 @@ _CHECKS = """
 """
 
 _CALENDAR = """
-    select institution_id, feed_id, month_first, is_counted, status, volume, days_late
-    from marts.feed_coverage where status <> 'not_promised'
-    order by month_first
+    select coverage.*, institution.institution_name, institution.financial_year_start
+    from marts.feed_coverage as coverage
+    inner join marts.dim_institution as institution on coverage.institution_id = institution.institution_id
+    where coverage.status <> 'not_promised'
+    order by coverage.financial_year desc, institution.financial_year_start, not coverage.is_counted,
+        institution.institution_name, coverage.feed_id, coverage.month_first
 """
 
 _COVERAGE = """
@@ -87,8 +90,6 @@ _WHY_NOT = {
 }
 
 _MONTHS = 12
-_YEAR_BEGINS = 4
-"""The calendar's rows of months begin in April, with most institutions' financial year."""
 
 
 def page(marts: Marts) -> Page:
@@ -100,11 +101,7 @@ def page(marts: Marts) -> Page:
         "quality",
         "Data quality",
         f"The release passed {formats.count(len(checks) - len(failed))} of {formats.of(len(checks), 'check')}"
-        + (
-            f"; {formats.of(len(failed), 'is', 'are')} for people to look at: {', '.join(owners)}."
-            if failed
-            else ", which is all of them."
-        )
+        + (f"; the others are for the {' and the '.join(owners)} to look at." if failed else ", which is all of them.")
         + " A release that fails a critical check is not published.",
         [
             Section("checks", "Checks and their owners", _checks(checks)),
@@ -163,41 +160,60 @@ def _calendar(marts: Marts) -> list[Block]:
             else "Late is judged by the day on which the first version that could be loaded arrived.",
         )
     ]
-    by_year: dict[int, list[Any]] = {}
+    years: dict[tuple[str, int], dict[tuple[str, str], dict[int, Any]]] = {}
     for one in rows:
-        by_year.setdefault(one.month_first.year - (one.month_first.month < _YEAR_BEGINS), []).append(one)
-    for year in sorted(by_year, reverse=True):
-        months = [
-            date(year + (month > _MONTHS), (month - 1) % _MONTHS + 1, 1)
-            for month in range(_YEAR_BEGINS, _YEAR_BEGINS + _MONTHS)
-        ]
-        feeds: dict[tuple[str, str], dict[date, Any]] = {}
-        for one in by_year[year]:
-            feeds.setdefault((marts.names[one.institution_id], one.feed_id), {})[one.month_first] = one
+        feeds = years.setdefault((one.financial_year, one.financial_year_start), {})
+        feeds.setdefault((one.institution_name, one.feed_id), {})[one.month_first.month] = one
+    for (year, begins), feeds in years.items():
+        if year != marts.year:
+            continue
+        months = [(begins + later - 1) % _MONTHS + 1 for later in range(_MONTHS)]
         blocks.append(
             Table(
-                f"feed_calendar_{year}",
-                f"Feeds by month, {formats.day(months[0])} to March {year + 1}",
+                f"feed_calendar_from_{month_abbr[begins].lower()}",
+                f"Feeds of {year}, {month_name[months[0]]} to {month_name[months[-1]]}",
                 [
-                    Column("Institution"),
                     Column("Feed"),
+                    *(Column(month_abbr[month], "status") for month in months),
                     Column("In the figures"),
-                    *(Column(f"{month:%b %Y}", "status") for month in months),
                 ],
                 [
                     [
-                        name,
-                        feed,
+                        f"{name}, {feed}",
+                        *(_came(found[month]) if month in found else "none due" for month in months),
                         "yes" if any(one.is_counted for one in found.values()) else "no",
-                        *(_came(found[month]) if month in found else "not promised" for month in months),
                     ]
-                    for (name, feed), found in sorted(
-                        feeds.items(), key=lambda row: (not any(o.is_counted for o in row[1].values()), row[0])
-                    )
+                    for (name, feed), found in feeds.items()
                 ],
             )
         )
-    return blocks
+    trouble = [one for one in rows if one.financial_year != marts.year and _came(one).tone in ("bad", "doubt")]
+    if not trouble:
+        return [*blocks, Text.of(f"Every month of the years before {marts.year} came, and none is odd.")]
+    return [
+        *blocks,
+        Table(
+            "feed_months_amiss",
+            f"Months of other years than {marts.year} that did not come, or are odd",
+            [
+                Column("Feed"),
+                Column("Month"),
+                Column("State", "status"),
+                Column("Lines", "count"),
+                Column("In the figures"),
+            ],
+            [
+                [
+                    f"{one.institution_name}, {one.feed_id}",
+                    f"{one.month_first:%B %Y}",
+                    _came(one),
+                    one.line_count,
+                    "yes" if one.is_counted else "no",
+                ]
+                for one in trouble
+            ],
+        ),
+    ]
 
 
 def _came(month: Any) -> Status:
@@ -339,14 +355,16 @@ def _quarantine(marts: Marts) -> list[Block]:
                     scorecard.institution_link(one.institution_id, one.institution_name),
                     one.feed_id,
                     one.reason,
-                    *(one.lines, one.amount, one.without_amount, one.first_period, one.last_period),
+                    one.lines,
+                    None if one.lines == one.without_amount else one.amount,
+                    *(one.without_amount, one.first_period, one.last_period),
                 ]
                 for one in rows
             ],
         ),
         Text.of(
-            "A line with two problems stands under both reasons. What a line says is not shown: its publisher gets it in "
-            "the report on the file. Pounds that could not be read are in no sum."
+            "A line with two problems stands under both reasons. What a line says is not shown: its publisher gets it "
+            "in the report on the file. Pounds that could not be read are in no sum."
         ),
     ]
 
@@ -360,10 +378,10 @@ def _not_counted(marts: Marts) -> list[Block]:
     rows = marts.rows(_NOT_COUNTED)
     if not rows:
         return [Text.of("Every loaded line is in the figures.")]
-    lines = sum(one.lines for one in rows)
+    lines, pounds = sum(one.lines for one in rows), sum((one.amount for one in rows), Decimal(0))
     return [
         Text.of(
-            f"{formats.of(lines, 'loaded line')} of {formats.short_pounds(sum((one.amount for one in rows), Decimal(0)))} "
+            f"{formats.of(lines, 'loaded line')} of {formats.short_pounds(pounds)} "
             "are in no figure. Each would count pounds twice, and each has its reason."
         ),
         Table(

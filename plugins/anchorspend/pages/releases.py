@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from anchorspend import settings
+from anchorspend import pages
 from anchorspend.pages import formats, scorecard
 from anchorspend.pages.marts import Marts
 from anchorspend.pages.parts import Block, Cell, Column, Link, Page, Section, Status, Table, Text
@@ -50,8 +50,8 @@ def page(marts: Marts) -> Page:
         "releases",
         "Releases",
         f"Release {newest.release_id} was published on {formats.day(newest.published_at)}, from "
-        f"{formats.of(newest.batches, 'file')}. Releases are never changed: a correction is a new one, and this page says "
-        "what it changed.",
+        f"{formats.of(newest.batches, 'file')}. Releases are never changed: a correction is a new one, and this page "
+        "says what it changed.",
         [
             Section("differences", "What this release changed in the figures", _differences(marts, history)),
             Section("corrections", "Files that were corrected", _corrections(files)),
@@ -137,8 +137,8 @@ def _corrections(files: Sequence[Any]) -> list[Block]:
         return [Text.of("No file was replaced by a newer version.")]
     return [
         Text.of(
-            f"{formats.of(len(corrected), 'file')} took the place of an earlier version. Lines that carry one reference on "
-            "both sides are one line changed; without a reference a line was added or removed."
+            f"{formats.of(len(corrected), 'file')} took the place of an earlier version. Lines that carry one "
+            "reference on both sides are one line changed; without a reference a line was added or removed."
         ),
         Table(
             "corrected_files",
@@ -254,6 +254,7 @@ def _history(history: Sequence[Any]) -> list[Block]:
 def _pages(release: Any, is_this: bool) -> Cell:
     if is_this:
         return "these"
-    if (settings.state() / "pages" / release.schema_name / "index.html").exists():
-        return Link(f"Pages of release {release.release_id}", f"../{release.schema_name}/index.html")
+    first = pages.of_release(release.release_id)
+    if first.exists():
+        return Link(f"Pages of release {release.release_id}", f"../{first.parent.name}/{first.name}")
     return "none written"
