@@ -1,4 +1,5 @@
-"""From what is loaded to what is published: resolve → build → audit → publish, whenever a batch or a register arrived.
+"""From what is loaded to what is published: resolve → build → audit → publish → write the review pages, whenever a
+batch or a register arrived.
 
 A burst of feeds makes one release: the first run waits until nothing has arrived for a while, and the runs that queued
 up behind it find nothing new and stop. A failed check leaves the last good release standing. Every dbt model is a task,
@@ -117,6 +118,14 @@ def release() -> None:
         print(*warnings, sep="\n")
         return steps.publish(release_id).schema_name
 
+    @task
+    @plainly
+    def write_pages() -> str:
+        """Write the review pages. Should that fail, the release stands, and readers keep the pages before it."""
+        from anchorspend import pages
+
+        return str(pages.write(print))
+
     @task(trigger_rule="one_failed")
     def keep_the_last_release(release_id: int | None) -> None:
         """Record that this one failed; the one published before it stands."""
@@ -130,6 +139,7 @@ def release() -> None:
     published = publish(opened, warnings)
     resolved = resolve_suppliers()
     wait_until_quiet() >> opened >> resolved >> build >> warnings
+    published >> write_pages()
     [resolved, build, warnings, published] >> keep_the_last_release(opened)
 
 

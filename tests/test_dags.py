@@ -207,6 +207,12 @@ def test_nothing_is_published_after_a_failure_and_the_failure_is_recorded(bag: d
     assert {"audit", "publish"} <= set(tasks["keep_the_last_release"]["upstream"])
 
 
+def test_pages_are_written_after_publishing_and_their_failure_leaves_the_release(bag: dict[str, Any]) -> None:
+    tasks = bag["dags"]["release"]["tasks"]
+    assert tasks["write_pages"]["upstream"] == ["publish"]
+    assert "write_pages" not in tasks["keep_the_last_release"]["upstream"]
+
+
 def test_a_broken_institution_file_is_a_dag_that_shows_and_leaves_the_others(broken_bag: dict[str, Any]) -> None:
     assert broken_bag["errors"] == {}
     dags = broken_bag["dags"]

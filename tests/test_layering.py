@@ -15,7 +15,7 @@ LAYERS = (
     {"contract"},
     {"warehouse", "fetch"},
     {"resolve", "read", "land", "load", "control", "difference", "reference", "model", "audit", "publish", "show"}
-    | {"compare", "export", "alerts"},
+    | {"compare", "export", "alerts", "pages"},
     {"ingest", "release", "sample", "rehearse", "dictionary"},
     {"inspect"},
     {"server"},

@@ -20,6 +20,7 @@ from anchorspend import (
     export,
     ingest,
     model,
+    pages,
     release,
     settings,
     show,
@@ -52,6 +53,8 @@ def run_demo() -> None:
     started = postgres.start()
     try:
         out.print(show.scorecard_table(show.scorecard()))
+        if not pages.current().exists():  # a release of before there were pages
+            pages.write(_say)
     finally:
         if started:
             postgres.stop()
@@ -63,6 +66,7 @@ def run_demo() -> None:
         highlight=False,
         soft_wrap=True,
     )
+    out.print(f"\nOpen the review pages in a browser: {pages.current()}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -485,6 +489,20 @@ def sql(
         show.write_csv(names, rows, sys.stdout)
     else:
         out.print(show.table(names, rows))
+
+
+@app.command(name="pages")
+def review_pages(
+    serve: Annotated[bool, typer.Option("--serve", help="then show them on this machine alone, until Ctrl-C")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="with --serve; 0 takes a free one")] = 8765,
+) -> None:
+    """Write the review pages of the published release, as files that a browser opens."""
+    postgres.start()
+    out.print(str(pages.write(_say)), highlight=False, soft_wrap=True)
+    if serve:
+        with pages.serve(port) as server:
+            out.print(f"http://127.0.0.1:{server.server_port}/", highlight=False, soft_wrap=True)
+            server.serve_forever()
 
 
 @app.command(name="export")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from anchorspend import land, publish, settings, warehouse
+from anchorspend import land, pages, publish, settings, warehouse
 from anchorspend.contract import load_institutions
 from anchorspend.errors import UserError
 from anchorspend.server import airflow, postgres
@@ -94,7 +94,15 @@ def _follow(watch: _Watch) -> bool:
         # Every batch has called for a release by its asset; this asks for one where the dbt project changed instead.
         watch.client.trigger("release")
     _until(deadline, lambda: _released(watch, first["release"]), "no release was made")
-    return _latest_release() != before
+    newest = _latest_release()
+    if newest is None or newest == before:
+        return False
+    _until(
+        deadline,
+        lambda: _released(watch, first["release"]) and pages.of_release(newest).exists(),
+        "the review pages were not written",
+    )
+    return True
 
 
 def _wait_for_dags(watch: _Watch, expected: set[str]) -> None:

@@ -37,7 +37,7 @@ class Table:
 
 
 def tables() -> list[Table]:
-    """Every published table by name: the models of the folder `marts`, and the history that publishing adds.
+    """Every published table by name: the models of the folder `marts`, and those that publishing adds.
 
     Raises `KeyError` where a model has no key, question, query, or a column no type or description.
     """
@@ -59,15 +59,8 @@ def tables() -> list[Table]:
         )
         for model in models
     ]
-    history = Table(
-        "release",
-        publish.HISTORY,
-        ["release_id"],
-        publish.HISTORY_COLUMNS,
-        "Which release do readers see, and is it made of sample data?",
-        "select release_id, published_at, is_sample, lines, amount from release order by release_id desc limit 1",
-    )
-    return sorted([*found, history], key=lambda table: table.name)
+    made = [Table(one.name, one.description, one.key, one.columns, one.question, one.sql) for one in publish.MADE]
+    return sorted([*found, *made], key=lambda table: table.name)
 
 
 def _joins(model: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ Readers see the old release or the new, never a mixture. Earlier releases keep t
 
 import hashlib
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +18,70 @@ from anchorspend.errors import UserError
 
 _PATIENCE_SECONDS = 60
 
-HISTORY = "One row per published release."
-HISTORY_COLUMNS = {
-    "release_id": ("integer", "number of the release; the greatest is the one that readers see"),
-    "published_at": ("timestamptz", "when it was published"),
-    "schema_name": ("text", "schema in which its tables stay"),
-    "is_sample": ("boolean", "whether made-up data of the sample county are in it"),
-    "batches": ("bigint", "files that count"),
-    "lines": ("bigint", "spend lines that count"),
-    "amount": ("numeric", "pounds of those"),
-}
-"""The mart that publishing itself makes: its columns' types and descriptions."""
+
+@dataclass(frozen=True)
+class Made:
+    """A mart that publishing itself makes, from what the stages before it noted in schema `ops`.
+
+    `columns`: type and description by name; `question` and `sql` are as in the YAML of the other marts; `rows` selects
+    its rows, of the release whose schema is `release`.
+    """
+
+    name: str
+    description: str
+    key: Sequence[str]
+    columns: Mapping[str, tuple[str, str]]
+    question: str
+    sql: str
+    rows: str
+
+
+MADE = (
+    Made(
+        "release",
+        "One row per published release.",
+        ["release_id"],
+        {
+            "release_id": ("integer", "number of the release; the greatest is the one that readers see"),
+            "published_at": ("timestamptz", "when it was published"),
+            "schema_name": ("text", "schema in which its tables stay"),
+            "is_sample": ("boolean", "whether made-up data of the sample county are in it"),
+            "batches": ("bigint", "files that count"),
+            "lines": ("bigint", "spend lines that count"),
+            "amount": ("numeric", "pounds of those"),
+        },
+        "Which release do readers see, and is it made of sample data?",
+        "select release_id, published_at, is_sample, lines, amount from release order by release_id desc limit 1",
+        """
+        select release_id, closed_at, schema_name, is_sample, batches, lines, amount
+        from ops.release where status = 'published' order by release_id
+        """,
+    ),
+    Made(
+        "audit_check",
+        "One row per check that the release went through before it was published.",
+        ["check_no"],
+        {
+            "check_no": ("integer", "its place among the checks"),
+            "suite": ("text", "published table that it looks at"),
+            "description": ("text", "what is so when all is well"),
+            "severity": ("text", "critical (a release that fails it is not published), warning or info"),
+            "owner": ("text", "role that acts on a failure"),
+            "passed": ("boolean", "whether it was so"),
+            "observed": ("numeric", "rows of which it was not so, or the rows it counted; empty where it broke"),
+        },
+        "Which checks has the release not passed, and who acts?",
+        "select passed, severity, owner, count(*) as checks from audit_check group by passed, severity, owner"
+        " order by passed, severity, owner",
+        # What a check that broke was told by the database may quote a line.
+        """
+        select check_no, suite, description, severity, owner, passed,
+            case when observed ~ '^[0-9]+([.][0-9]+)?$' then observed::numeric end
+        from ops.audit inner join ops.release using (release_id)
+        where schema_name = %(release)s order by check_no
+        """,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -137,7 +191,7 @@ def publish(release_id: int) -> Published:
 
 
 def _point_marts(connection: psycopg.Connection, release: str) -> None:
-    """Make `marts` exactly the tables of a release, and the history of releases."""
+    """Make `marts` exactly the tables of a release, and those that publishing makes."""
     for view in _marts(connection):
         connection.execute(sql.SQL("drop view {}").format(view))
     tables = connection.execute(
@@ -150,7 +204,8 @@ def _point_marts(connection: psycopg.Connection, release: str) -> None:
             )
         )
     _describe(connection, release)
-    _write_history(connection)
+    for made in MADE:
+        _write(connection, made, release)
     connection.execute(
         sql.SQL(
             """
@@ -211,36 +266,32 @@ def _lock_marts(connection: psycopg.Connection) -> None:
             time.sleep(0.01)
 
 
-def _write_history(connection: psycopg.Connection) -> None:
-    """`marts.release`, as literals: a reader who waited for the switch sees rows as they were before it, and a view on
-    `ops.release` would show him the new figures beside the old history.
+def _write(connection: psycopg.Connection, made: Made, release: str) -> None:
+    """A mart of `MADE`, as literals: a reader who waited for the switch sees rows as they were before it, and a view on
+    schema `ops` would show him the new figures beside the old history.
     """
-    history = connection.execute(
-        """
-        select release_id, closed_at, schema_name, is_sample, batches, lines, amount
-        from ops.release where status = 'published' order by release_id
-        """
-    ).fetchall()
     rows = [
         sql.SQL("({})").format(
             sql.SQL(", ").join(
                 sql.SQL("{}::{}").format(sql.Literal(cell), sql.SQL(kind))
-                for cell, (kind, _) in zip(row, HISTORY_COLUMNS.values(), strict=True)
+                for cell, (kind, _) in zip(row, made.columns.values(), strict=True)
             )
         )
-        for row in history
+        for row in connection.execute(made.rows.encode(), {"release": release}).fetchall()
     ]
+    view = sql.Identifier("marts", made.name)
     connection.execute(
-        sql.SQL(
-            """
-            create view marts.release ({}) as values {}
-            """
-        ).format(sql.SQL(", ").join(map(sql.Identifier, HISTORY_COLUMNS)), sql.SQL(", ").join(rows))
+        sql.SQL("create view {} ({}) as values {}").format(
+            view, sql.SQL(", ").join(map(sql.Identifier, made.columns)), sql.SQL(", ").join(rows)
+        )
     )
-    told = [("view marts.release", HISTORY)]
-    told += [(f"column marts.release.{name}", meaning) for name, (_, meaning) in HISTORY_COLUMNS.items()]
+    told = [(sql.SQL("view {}").format(view), made.description)]
+    told += [
+        (sql.SQL("column {}").format(sql.Identifier("marts", made.name, name)), meaning)
+        for name, (_, meaning) in made.columns.items()
+    ]
     for of, meaning in told:
-        connection.execute(sql.SQL("comment on {} is {}").format(sql.SQL(of), sql.Literal(meaning)))
+        connection.execute(sql.SQL("comment on {} is {}").format(of, sql.Literal(meaning)))
 
 
 def _refuse_unaudited(connection: psycopg.Connection, release_id: int) -> None:

@@ -195,6 +195,13 @@ create table if not exists reference.postcode (
     northing integer
 );
 
+-- One row per postcode district with the middle of its postcodes, in degrees. Of the postcodes, and written with them.
+create table if not exists reference.postcode_district (
+    postcode_district text primary key,
+    latitude numeric(7, 5) not null,
+    longitude numeric(8, 5) not null
+);
+
 -- A postcode without spaces and marks, in capitals; empty becomes null.
 create or replace function raw.clean_postcode(written text) returns text
 language sql immutable parallel safe

@@ -8,7 +8,17 @@ payee as (select * from {{ ref('int_scope__payee') }}),
 
 living_wage as (select * from {{ ref('int_supplier__living_wage') }}),
 
-listed as (select count(*) > 0 as is_known from {{ ref('stg_raw__living_wage_employer') }})
+listed as (select count(*) > 0 as is_known from {{ ref('stg_raw__living_wage_employer') }}),
+
+-- Several rules can lead to one ring; the last of them is the one that it is called by.
+ring as (
+    select distinct on (ring_id)
+        ring_id,
+        ring_name,
+        position
+    from {{ ref('location_ring') }}
+    order by ring_id, position desc
+)
 
 select
     record.supplier_record_id,
@@ -41,6 +51,8 @@ select
     location.postcode_district,
     location.authority_code,
     location.ring,
+    ring.ring_name,
+    ring.position as ring_position,
     case
         when living_wage.supplier_record_id is not null then true
         when listed.is_known and not record.is_individual and record.supplier_name is not null then false
@@ -49,5 +61,6 @@ select
 from record
 cross join listed
 inner join location on record.supplier_record_id = location.supplier_record_id
+left join ring on location.ring = ring.ring_id
 inner join payee on record.supplier_record_id = payee.supplier_record_id
 left join living_wage on record.supplier_record_id = living_wage.supplier_record_id

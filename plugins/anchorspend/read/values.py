@@ -112,6 +112,7 @@ def _plausible(day: dt.date, earliest: int) -> str:
 def readable_format(date_format: str) -> str:
     """A strptime format as people write it: dd/mm/yyyy."""
     words = {"%d": "dd", "%m": "mm", "%Y": "yyyy", "%y": "yy", "%b": "Mon", "%B": "Month"}
+    words |= {"%H": "hh", "%M": "mm", "%S": "ss", "%z": "+hh:mm"}
     return re.sub(r"%.", lambda code: words.get(code[0], code[0]), date_format)
 
 

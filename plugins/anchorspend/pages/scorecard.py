@@ -1,0 +1,186 @@
+"""Figures of `kpi_scorecard` as cards, words and links, the same way on every page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from anchorspend.pages import charts, formats
+from anchorspend.pages.formats import UNKNOWN
+from anchorspend.pages.marts import Marts
+from anchorspend.pages.parts import Chart, Column, Figure, Link, Swatch, Table, scored
+
+BOUNDS: Sequence[tuple[Swatch, str]] = (
+    ("one", "figure"),
+    ("line", "from low to high, where the two can be told apart"),
+)
+"""The key of bars with their bounds."""
+
+_SCORES = """
+    select score.*, kpi.kpi_name, kpi.unit, kpi.measure, kpi.polarity,
+        coalesce(definition.definition_name, score.definition_id) as definition_name,
+        definition.owner as definition_owner, institution.institution_name
+    from marts.kpi_scorecard as score
+    inner join marts.kpi_definition as kpi on score.kpi_id = kpi.kpi_id
+    inner join marts.dim_institution as institution on score.institution_id = institution.institution_id
+    left join marts.dim_definition as definition
+        on kpi.measure = definition.measure and score.definition_id = definition.definition_id
+"""
+
+
+def scores(marts: Marts, where: str, order: str, **parameters: object) -> list[Any]:
+    """Rows of the scorecard with the names of KPI, definition and institution. `where`, `order`: SQL on `score`."""
+    return marts.rows(f"{_SCORES} where {where} order by {order}", **parameters)  # never from outside
+
+
+def card(score: Any, label: str | None = None) -> Figure:
+    """A figure as a card."""
+    return Figure(
+        label=label or score.kpi_name,
+        value=formats.in_unit(score.value, score.unit),
+        bounds=formats.between(score.value_low, score.value_high, score.unit),
+        coverage=known(score),
+        status=scored(score.status),
+        definition=definition_link(score.definition_id, score.definition_name),
+        target=target(score),
+    )
+
+
+def known(score: Any) -> str:
+    """How much of what is counted has a known status, in words."""
+    if score.coverage is None:
+        return "unknown"
+    what = "pounds" if score.unit in ("share", "pounds") and score.total_amount is not None else "cases"
+    return f"{formats.share(score.coverage)} of {what}"
+
+
+def target(score: Any) -> str:
+    """The target in words; nothing where the status says there is none."""
+    return "" if score.target is None else f"target {formats.in_unit(score.target, score.unit)}"
+
+
+def definition_link(definition_id: str, name: str) -> Link:
+    """Where a definition stands on the page of definitions."""
+    return Link(name, f"method.html#definition-{anchor(definition_id)}")
+
+
+def kpi_link(kpi_id: str, name: str) -> Link:
+    """Where a KPI stands on the page of definitions."""
+    return Link(name, f"method.html#kpi-{anchor(kpi_id)}")
+
+
+def institution_link(institution_id: str, name: str) -> Link:
+    """An institution's own page."""
+    return Link(name, f"institution_{institution_id}.html")
+
+
+def by_definition(name: str, caption: str, found: Sequence[Any]) -> Table:
+    """One KPI's figures with a row for each institution and a column for each definition, in the order they come."""
+    definitions = {score.definition_id: score.definition_name for score in found}
+    rows: dict[str, list[Any]] = {}
+    for score in found:
+        rows.setdefault(score.institution_id, []).append(score)
+    return Table(
+        name,
+        caption,
+        [Column("Institution"), *(Column(words, "share") for words in definitions.values())],
+        [
+            [
+                institution_link(institution_id, scores_of[0].institution_name),
+                *({score.definition_id: score.value for score in scores_of}.get(one) for one in definitions),
+            ]
+            for institution_id, scores_of in rows.items()
+        ],
+    )
+
+
+def definitions_chart(title: str, found: Sequence[Any], table: str, caption: str) -> Chart:
+    """One KPI's figures under each of its definitions, beside one another."""
+    return Chart(
+        title,
+        charts.bars(
+            [
+                charts.Bar(
+                    score.definition_name,
+                    *(score.value, score.value_low, score.value_high),
+                    formats.in_unit(score.value, score.unit),
+                )
+                for score in found
+            ]
+        ),
+        f"{title}. "
+        + "; ".join(f"{score.definition_name} {formats.in_unit(score.value, score.unit)}" for score in found)
+        + ".",
+        Table(
+            table,
+            caption,
+            [
+                Column("Definition"),
+                *(Column(heading, "share") for heading in ("Figure", "Low", "High", "Known")),
+                Column("Pounds counted", "pounds"),
+                Column("Owner"),
+            ],
+            [
+                [
+                    definition_link(score.definition_id, score.definition_name),
+                    *(score.value, score.value_low, score.value_high, score.coverage, score.numerator),
+                    score.definition_owner or UNKNOWN,
+                ]
+                for score in found
+            ],
+        ),
+        BOUNDS,
+    )
+
+
+def institutions_chart(title: str, found: Sequence[Any], table: str, caption: str) -> Chart:
+    """One KPI's figures under one definition for each institution, all together first and in another colour."""
+    return Chart(
+        title,
+        charts.bars(
+            [
+                charts.Bar(
+                    score.institution_name,
+                    *(score.value, score.value_low, score.value_high),
+                    formats.in_unit(score.value, score.unit),
+                    plain=score.institution_id == "partnership",
+                )
+                for score in found
+            ]
+        ),
+        f"{title}. "
+        + "; ".join(f"{score.institution_name} {formats.in_unit(score.value, score.unit)}" for score in found)
+        + ".",
+        Table(
+            table,
+            caption,
+            [
+                Column("Institution"),
+                Column("Pounds", "pounds"),
+                *(Column(heading, "share") for heading in ("Figure", "Low", "High", "Known")),
+                Column("Status", "status"),
+            ],
+            [
+                [
+                    institution_link(score.institution_id, score.institution_name),
+                    score.total_amount,
+                    *(score.value, score.value_low, score.value_high, score.coverage),
+                    scored(score.status),
+                ]
+                for score in found
+            ],
+        ),
+        [("one", "institution"), ("unknown", "all together"), *BOUNDS[1:]],
+    )
+
+
+def range_of(found: Sequence[Any], what: str) -> str:
+    """The finding of a comparison: `Local shares run from 13.7% (…) to 34.0% (…)`."""
+    told = sorted((score for score in found if score.value is not None), key=lambda score: score.value)
+    if not told:
+        return f"No {what} is known"
+    words = [f"{formats.share(one.value)} ({one.institution_name})" for one in (told[0], told[-1])]
+    return f"{what[0].upper()}{what[1:]}s run from {words[0]} to {words[1]}"
+
+
+def anchor(name: str) -> str:
+    """An id as an address can hold it."""
+    return name.replace("@", "-")
