@@ -26,6 +26,8 @@ HISTORY_COLUMNS = {
     "batches": ("bigint", "files that count"),
     "lines": ("bigint", "spend lines that count"),
     "amount": ("numeric", "pounds of those"),
+    "signed_by": ("text", "who signed it, in the order they did, separated by semicolons; empty when nobody has"),
+    "signed_at": ("timestamptz", "when the last of them signed"),
 }
 """The mart that publishing itself makes: its columns' types and descriptions."""
 
@@ -136,6 +138,77 @@ def publish(release_id: int) -> Published:
     return Published(release_id, release, *row)
 
 
+def sign(release_id: int, by: str, note: str | None = None) -> None:
+    """Record that somebody stands behind a published release, and show it in `marts.release`; a signature stays.
+
+    Raises `UserError` when the release is not published, the name is empty, or the same name signed it before.
+    """
+    signer = _named(by)
+    with warehouse.connect() as connection:
+        _refuse_unpublished(connection, release_id)
+        made = connection.execute(
+            """
+            insert into ops.release_signature (release_id, signed_by, note) values (%s, %s, %s)
+            on conflict do nothing returning release_id
+            """,
+            [release_id, signer, note],
+        ).fetchone()
+        if not made:
+            raise UserError(f"{signer} has signed release {release_id} already")
+        _lock_marts(connection)
+        _write_history(connection)
+
+
+def roll_back(release_id: int, by: str, reason: str) -> list[int]:
+    """Show readers an earlier published release again, and withdraw every later one; the ids of those.
+
+    A withdrawn release keeps its tables, its audit and its signatures. The greatest published release stays the one
+    that readers see, so the next release is made when its inputs differ from those of the one rolled back to.
+    Raises `UserError` when the release is not published, is the one readers see, or its tables are gone.
+    """
+    who, why = _named(by), reason.strip()
+    if not why:
+        raise UserError("say why: --reason")
+    with warehouse.connect() as connection:
+        _refuse_unpublished(connection, release_id)
+        schema = f"release_{release_id:04}"
+        if not connection.execute(
+            "select 1 from pg_class where relnamespace = to_regnamespace(%s) and relname = 'kpi_scorecard'", [schema]
+        ).fetchone():
+            raise UserError(f"the tables of release {release_id} are gone (schema {schema}); name another release")
+        withdrawn = connection.execute(
+            """
+            update ops.release
+            set status = 'withdrawn', withdrawn_at = clock_timestamp(), withdrawn_by = %s, reason = %s
+            where status = 'published' and release_id > %s returning release_id
+            """,
+            [who, why, release_id],
+        ).fetchall()
+        if not withdrawn:
+            raise UserError(f"release {release_id} is the one that readers see; name an earlier one")
+        _lock_marts(connection)
+        _point_marts(connection, schema)
+    return sorted(row[0] for row in withdrawn)
+
+
+def _named(by: str) -> str:
+    if not by.strip():
+        raise UserError("say who: --by")
+    return by.strip()
+
+
+def _refuse_unpublished(connection: psycopg.Connection, release_id: int) -> None:
+    """Raise `UserError` unless a release is published; releases stay as they are until the transaction ends."""
+    connection.execute("lock table ops.release in exclusive mode")
+    known = dict(connection.execute("select release_id, status from ops.release order by release_id").fetchall())
+    if known.get(release_id) != "published":
+        published = [str(one) for one, status in known.items() if status == "published"]
+        raise UserError(
+            f"release {release_id} is {known.get(release_id, 'unknown')}, not published; "
+            f"published: {', '.join(published) or 'none yet'}"
+        )
+
+
 def _point_marts(connection: psycopg.Connection, release: str) -> None:
     """Make `marts` exactly the tables of a release, and the history of releases."""
     for view in _marts(connection):
@@ -217,8 +290,11 @@ def _write_history(connection: psycopg.Connection) -> None:
     """
     history = connection.execute(
         """
-        select release_id, closed_at, schema_name, is_sample, batches, lines, amount
-        from ops.release where status = 'published' order by release_id
+        select release.release_id, release.closed_at, release.schema_name, release.is_sample, release.batches,
+            release.lines, release.amount, string_agg(signature.signed_by, '; ' order by signature.signed_at),
+            max(signature.signed_at)
+        from ops.release left join ops.release_signature as signature on release.release_id = signature.release_id
+        where release.status = 'published' group by release.release_id order by release.release_id
         """
     ).fetchall()
     rows = [
@@ -233,7 +309,7 @@ def _write_history(connection: psycopg.Connection) -> None:
     connection.execute(
         sql.SQL(
             """
-            create view marts.release ({}) as values {}
+            create or replace view marts.release ({}) as values {}
             """
         ).format(sql.SQL(", ").join(map(sql.Identifier, HISTORY_COLUMNS)), sql.SQL(", ").join(rows))
     )
