@@ -1,4 +1,4 @@
-"""Local: definitions compared to the penny, an institution's own definition, and the queries of docs/explanation/local.md."""
+"""Local: definitions compared to the penny, an institution's own definition, the queries of its page in docs."""
 
 import csv
 import io
