@@ -115,6 +115,17 @@ def docs() -> None:
         out.print(str(path), highlight=False, soft_wrap=True)
 
 
+@app.command(name="dbt-docs")
+def dbt_docs() -> None:
+    """Write dbt's documentation of every model as one page, `dbt_docs/index.html` in the state folder.
+
+    Needs no database; with one, it shows the columns as they were built last.
+    """
+    page = settings.state() / "dbt_docs" / "index.html"
+    model.document(page)
+    out.print(str(page), highlight=False, soft_wrap=True)
+
+
 @app.command()
 def setup() -> None:
     """Create the warehouse's schemas, tables and roles, or bring them up to date. Safe to run again."""
