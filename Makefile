@@ -9,7 +9,7 @@ export DO_NOT_TRACK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint bench lock clean
+.PHONY: help setup demo up down test lint docs bench lock clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -48,6 +48,12 @@ lint: $(VENV)/ready-to-build ## style, types, SQL and layering
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project/models plugins/anchorspend/schema.sql
 	$(BIN)/python -m pytest -q tests/test_layering.py
+
+# The site needs nothing; dbt's page shows the columns as built where the database runs.
+docs: $(VENV)/ready-to-build ## the documentation as a site, and dbt's own of every model
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir "$${ANCHORSPEND_STATE:-.state}/docs"
+	@echo "$${ANCHORSPEND_STATE:-.state}/docs/index.html"
+	@$(BIN)/anchorspend dbt-docs
 
 bench: $(VENV)/ready-to-build ## loading rate; questions and a release on three million lines
 	@$(BIN)/python tests/bench.py

@@ -1,4 +1,4 @@
-"""How fast the questions of docs/questions.md are answered on three million spend lines, and how long a release takes
+"""How fast the questions of docs/how-to/questions.md are answered on three million spend lines, and a release takes
 when one more month has come: `make bench`, or `tests/bench_questions.py --keep FOLDER` to stay with the warehouse.
 
 The county is the sample at four times its lines, its three years once more and again before them. From one repetition

@@ -273,7 +273,7 @@ def test_the_ranges_lie_in_one_another(counties: Resampled) -> None:
 def test_the_query_of_the_documentation_answers(
     server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    text = (settings.home() / "docs" / "bounds.md").read_text(encoding="utf-8")
+    text = (settings.home() / "docs" / "explanation" / "bounds.md").read_text(encoding="utf-8")
     (query,) = re.findall(r"```sql\n(.+?)```", text, re.DOTALL)
     with compared_county(server, tmp_path_factory).used() as connection, connection.transaction():
         connection.execute("set local search_path to candidate")

@@ -180,7 +180,7 @@ def test_variables_and_their_documentation_agree():
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_the_documented_command_makes_every_secret(tmp_path):
     shutil.copy(ROOT / ".env.example", tmp_path / ".env")
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "server.md").read_text(), re.S)
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "how-to" / "server.md").read_text(), re.S)
     [block] = [block for block in blocks if "openssl" in block]
     subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, check=True)
 

@@ -216,7 +216,7 @@ def built(server: Callable[[], str], batches: list[Batch]) -> Iterator[psycopg.C
             yield connection
 
 
-# The reckoning: plain loops over the batches, in the words of docs/decisions.md.
+# The reckoning: plain loops over the batches, in the words of docs/explanation/decisions.md.
 
 
 def standing(batches: list[Batch]) -> tuple[dict[int, str], list[Batch]]:

@@ -5,16 +5,16 @@ from pathlib import Path
 import psycopg
 import pytest
 import yaml
-from anchorspend import dictionary, publish, settings
+from anchorspend import cli, dictionary, publish, settings
 from psycopg import sql
 
 TABLES = dictionary.tables()
 MARTS = settings.dbt_project() / "models" / "marts"
 
 
-@pytest.mark.parametrize("path", dictionary.pages(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", dictionary.pages(cli.app), ids=lambda path: path.name)
 def test_a_page_is_as_the_project_says(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == dictionary.pages()[path], "run `anchorspend docs`"
+    assert path.read_text(encoding="utf-8") == dictionary.pages(cli.app)[path], "run `anchorspend docs`"
 
 
 def test_every_mart_is_in_the_dictionary_with_key_and_question() -> None:

@@ -15,7 +15,7 @@ from anchorspend import contract, ingest, model, reference, release, resolve, se
 from anchorspend.sample import write_county
 from test_movement import compiled
 
-DOCS = settings.home() / "docs"
+DOCS = settings.home() / "docs" / "explanation"
 FIRST_DAY, REGISTER_DAY = pd.Timestamp(2017, 4, 1), pd.Timestamp(2020, 3, 31)
 WINDOW = pd.DateOffset(months=6)
 NEVER_LOADS = {"department_for_transport"}

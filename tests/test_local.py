@@ -1,4 +1,4 @@
-"""Local: definitions compared to the penny, an institution's own definition, and the queries of docs/local.md."""
+"""Local: definitions compared to the penny, an institution's own definition, the queries of its page in docs."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from anchorspend.errors import UserError
 from test_release import LOCAL, County, little_county
 from typer.testing import CliRunner
 
-DOC = (Path(__file__).resolve().parents[1] / "docs" / "local.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).resolve().parents[1] / "docs" / "explanation" / "local.md").read_text(encoding="utf-8")
 PAIRS = list(itertools.permutations(LOCAL, 2))
 
 

@@ -11,7 +11,7 @@ import pytest
 from anchorspend import reference, settings, warehouse
 from test_sme import Sample, build, sample_county
 
-DOCS = settings.home() / "docs" / "comparing.md"
+DOCS = settings.home() / "docs" / "explanation" / "comparing.md"
 MARTS = "+kpi_without +kpi_change +county_year_effect +spend_range +dim_institution_series +kpi_quarter"
 FULL = ("luton_council", "luton_airport", "university_of_bedfordshire")
 PLACES = Decimal(1).scaleb(-8)

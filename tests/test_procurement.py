@@ -19,7 +19,7 @@ import pytest
 from anchorspend import contract, ingest, model, reference, release, resolve, settings, warehouse
 from anchorspend.sample import write_county
 
-DOCS = settings.home() / "docs" / "procurement.md"
+DOCS = settings.home() / "docs" / "explanation" / "procurement.md"
 KINDS = ("ledger", "card", "contract", "portal", "notice", "exemption", "saving", "event", "social_value")
 MARTS = (
     "+fct_procurement +procurement_local +fct_exemption +fct_saving +fct_event +fct_social_value +procurement_cycle"

@@ -315,3 +315,143 @@ def test_a_second_set_up_takes_nothing_from_a_reader(copy: psycopg.Connection, c
     with psycopg.connect(warehouse.reader_url()) as reader:
         assert one(reader, "select count(*) from kpi_scorecard") > 0
     assert one(copy, "select count(*) from ops.release") == 2
+
+
+def third(connection: psycopg.Connection) -> None:
+    """Publish a third release, with a table that the second does not have."""
+    release_id = open_candidate(connection)
+    connection.execute("create table candidate.kpi_new as select 1 as kpi_id")
+    judge(connection, release_id)
+    assert publish.publish(release_id).release_id == 3
+
+
+def test_a_roll_back_shows_readers_the_earlier_release_and_says_who_and_why(copy: psycopg.Connection) -> None:
+    third(copy)
+    assert publish.roll_back(1, " Head of procurement ", "a file of April was counted twice") == [2, 3]
+    with psycopg.connect(warehouse.reader_url()) as reader:
+        assert one(reader, "select max(release_id) from release") == 1
+        assert one(reader, "select sum(amount) from fct_spend") == one(
+            copy, "select sum(amount) from release_0001.fct_spend"
+        )
+        assert one(reader, "select sum(amount) from fct_spend") != one(
+            copy, "select sum(amount) from release_0002.fct_spend"
+        )
+    assert set(relations(copy, "marts")) == PUBLISHED | {"release"}
+    assert copy.execute(
+        "select release_id, status, withdrawn_by, reason, withdrawn_at is null from ops.release order by release_id"
+    ).fetchall() == [
+        (1, "published", None, None, True),
+        *((one, "withdrawn", "Head of procurement", "a file of April was counted twice", False) for one in (2, 3)),
+    ]
+    # What the checks of the next release compare it with.
+    assert (
+        one(
+            copy,
+            "select count(*) from (table ops.published_scorecard except select kpi_id, institution_id,"
+            " financial_year, definition_id, value from release_0001.kpi_scorecard) as other",
+        )
+        == 0
+    )
+    assert relations(copy, "release_0003")  # withdrawn, and kept
+
+
+def test_after_a_roll_back_the_next_release_is_made_as_ever(county: County, copy: psycopg.Connection) -> None:
+    assert publish.is_current(copy)
+    publish.roll_back(1, "data engineer", "wrong")
+    assert not publish.is_current(copy)
+    release_id = open_candidate(copy)
+    judge(copy, release_id)
+    publish.publish(release_id)
+    found = copy.execute("select release_id from marts.release order by release_id").fetchall()
+    assert found == [(1,), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("release_id", "by", "reason", "words"),
+    [
+        (2, "data engineer", "wrong", "release 2 is the one that readers see"),
+        (3, "data engineer", "wrong", "release 3 is building, not published; published: 1, 2"),
+        (99, "data engineer", "wrong", "release 99 is unknown"),
+        (1, " ", "wrong", "say who"),
+        (1, "data engineer", " ", "say why"),
+    ],
+)
+def test_a_roll_back_that_cannot_be_is_refused_and_changes_nothing(
+    copy: psycopg.Connection, release_id: int, by: str, reason: str, words: str
+) -> None:
+    open_candidate(copy)
+    with pytest.raises(UserError, match=words):
+        publish.roll_back(release_id, by, reason)
+    assert one(copy, "select max(release_id) from marts.release") == 2
+    assert one(copy, "select count(*) from ops.release where status = 'withdrawn'") == 0
+
+
+def test_a_release_whose_tables_are_gone_cannot_be_shown_again(copy: psycopg.Connection) -> None:
+    copy.execute("drop schema release_0001 cascade")
+    with pytest.raises(UserError, match="the tables of release 1 are gone"):
+        publish.roll_back(1, "data engineer", "wrong")
+
+
+def test_a_roll_back_that_breaks_half_way_changes_nothing(
+    copy: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_write", lambda connection, *_: connection.execute("select 1 / 0"))
+    with pytest.raises(errors.DivisionByZero):
+        publish.roll_back(1, "data engineer", "wrong")
+    assert one(copy, "select max(release_id) from marts.release") == 2
+    assert one(copy, "select count(*) from ops.release where status = 'published'") == 2
+    with psycopg.connect(warehouse.reader_url()) as reader:
+        assert one(reader, "select count(*) from kpi_scorecard") > 0
+
+
+def test_a_signature_stands_in_the_history_that_readers_see(copy: psycopg.Connection) -> None:
+    signed = "select release_id, signed_by, signed_at is null from release order by release_id"
+    publish.sign(2, "Luton Council", "without the airport")
+    publish.sign(2, " Bedfordshire Police ")
+    with psycopg.connect(warehouse.reader_url()) as reader:
+        assert reader.execute(signed.encode()).fetchall() == [
+            (1, None, True),
+            (2, "Luton Council; Bedfordshire Police", False),
+        ]
+    assert copy.execute("select signed_by, note from ops.release_signature order by signed_at").fetchall() == [
+        ("Luton Council", "without the airport"),
+        ("Bedfordshire Police", None),
+    ]
+    third(copy)
+    with psycopg.connect(warehouse.reader_url()) as reader:
+        assert reader.execute(signed.encode()).fetchall()[1:] == [
+            (2, "Luton Council; Bedfordshire Police", False),
+            (3, None, True),
+        ]
+
+
+def test_a_signature_that_cannot_be_is_refused(copy: psycopg.Connection) -> None:
+    publish.sign(1, "Luton Council")
+    with pytest.raises(UserError, match="Luton Council has signed release 1 already"):
+        publish.sign(1, "Luton Council")
+    with pytest.raises(UserError, match="say who"):
+        publish.sign(1, "")
+    publish.roll_back(1, "Luton Council", "wrong")
+    with pytest.raises(UserError, match="release 2 is withdrawn, not published; published: 1"):
+        publish.sign(2, "Luton Council")
+    assert one(copy, "select count(*) from ops.release_signature") == 1
+
+
+def test_a_warehouse_from_before_learns_of_withdrawals_and_signatures(copy: psycopg.Connection) -> None:
+    copy.execute(
+        """
+        drop table ops.release_signature;
+        alter table ops.release drop column withdrawn_at, drop column withdrawn_by,
+            drop constraint release_status_check,
+            add constraint release_status_check check (status in ('building', 'published', 'failed'));
+        drop view marts.release;
+        create view marts.release as select release_id, closed_at as published_at, schema_name, is_sample, batches,
+            lines, amount from ops.release;
+        grant select on marts.release to bi_reader
+        """
+    )
+    warehouse.set_up(warehouse.given_reader_password())
+    publish.sign(1, "Luton Council")
+    assert publish.roll_back(1, "Luton Council", "wrong") == [2]
+    with psycopg.connect(warehouse.reader_url()) as reader:
+        assert one(reader, "select signed_by from release") == "Luton Council"

@@ -23,8 +23,8 @@ from anchorspend import ingest, warehouse
 from anchorspend.contract import load_institution
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = ROOT / "docs" / "examples"
-PAGE = ROOT / "docs" / "real_files.md"
+EXAMPLES = ROOT / "docs" / "reference" / "examples"
+PAGE = ROOT / "docs" / "reference" / "real_files.md"
 
 
 class File(NamedTuple):

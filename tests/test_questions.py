@@ -1,4 +1,4 @@
-"""The questions of docs/questions.md: each query answers as readers ask it, and the answers are the truth's."""
+"""The questions of docs/how-to/questions.md: each query answers as readers ask it, and the answers are the truth's."""
 
 import re
 from collections import defaultdict
@@ -11,7 +11,7 @@ import pytest
 from anchorspend import settings
 from psycopg.rows import dict_row
 
-PAGE = settings.home() / "docs" / "questions.md"
+PAGE = settings.home() / "docs" / "how-to" / "questions.md"
 
 
 def questions() -> list[tuple[str, str]]:

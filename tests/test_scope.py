@@ -15,7 +15,7 @@ from anchorspend import contract, ingest, model, release, resolve, settings, war
 from anchorspend.sample import write_county
 
 SEEDS = settings.home() / "dbt_project" / "seeds"
-DOCS = settings.home() / "docs" / "scope.md"
+DOCS = settings.home() / "docs" / "explanation" / "scope.md"
 SCOPES = {"works": "influenceable", "supplies": "influenceable", "social_care": "influenceable"} | {
     "tax_pension": "tax_pension_payroll"
 }

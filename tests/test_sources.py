@@ -258,7 +258,7 @@ def test_credentials_show_no_secret() -> None:
 
 
 def test_the_examples_of_the_guide_are_valid(tmp_path: Path) -> None:
-    text = (settings.home() / "docs" / "sources.md").read_text()
+    text = (settings.home() / "docs" / "reference" / "sources.md").read_text()
     examples = [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
     kinds = {type(load(tmp_path, yaml.safe_load(one)["source"])) for one in examples}
     assert kinds == {Folder, Web, Api}

@@ -11,7 +11,7 @@ from anchorspend import settings
 from test_release import one
 from test_sme import Sample, judged, measured, sample_county
 
-DOCUMENT = settings.home() / "docs" / "sme_vcs.md"
+DOCUMENT = settings.home() / "docs" / "explanation" / "sme_vcs.md"
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from anchorspend import (
     ingest,
     model,
     pages,
+    publish,
     release,
     settings,
     show,
@@ -31,7 +33,10 @@ from anchorspend.kinds import KINDS
 from anchorspend.server import airflow, postgres
 
 app = typer.Typer(
-    help="What the anchor institutions of a county spend, with whom, and how much of it stays local.",
+    help=(
+        "What the anchor institutions of a county spend, with whom, and how much of it stays local. "
+        f"Version {version('anchorspend')}."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -44,6 +49,21 @@ _started = time.monotonic()
 
 def _say(message: str) -> None:
     err.print(f"{time.monotonic() - _started:5.0f} s  {message}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"anchorspend {version('anchorspend')}")
+        raise typer.Exit
+
+
+@app.callback()
+def anchorspend(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """What every command shares."""
 
 
 @app.command(name="demo")
@@ -94,9 +114,20 @@ def prepare() -> None:
 
 @app.command()
 def docs() -> None:
-    """Write docs/data_dictionary.md and docs/kpis.md from the dbt project's YAML and seeds. Needs no database."""
-    for path in dictionary.write():
+    """Write the reference pages of docs/ from the dbt project, the command line and the models. Needs no database."""
+    for path in dictionary.write(app):
         out.print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command(name="dbt-docs")
+def dbt_docs() -> None:
+    """Write dbt's documentation of every model as one page, `dbt_docs/index.html` in the state folder.
+
+    Needs no database; with one, it shows the columns as they were built last.
+    """
+    page = settings.state() / "dbt_docs" / "index.html"
+    model.document(page)
+    out.print(str(page), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -324,6 +355,33 @@ def make_release() -> None:
         out.print("nothing changed since the published release")
     else:
         out.print(f"{published.schema_name}: {published.batches} batches, {published.lines:,} lines", highlight=False)
+
+
+@app.command()
+def sign(
+    release_id: Annotated[int, typer.Argument(metavar="RELEASE", help="number of a published release")],
+    by: Annotated[str, typer.Option(help="who stands behind it: a name, a role, an institution")],
+    note: Annotated[str | None, typer.Option(help="on what terms")] = None,
+) -> None:
+    """Record who stands behind a published release; readers see it in the table `release`. A signature stays."""
+    postgres.start()
+    publish.sign(release_id, by, note)
+    out.print(f"release {release_id} is signed by {by.strip()}", highlight=False, markup=False)
+
+
+@app.command()
+def rollback(
+    release_id: Annotated[int, typer.Argument(metavar="RELEASE", help="number of the release to show again")],
+    by: Annotated[str, typer.Option(help="who decides it")],
+    reason: Annotated[str, typer.Option(help="what is wrong with the later releases")],
+) -> None:
+    """Show readers an earlier release again, all tables at once; the later ones are withdrawn, with who and why.
+
+    Nothing is deleted. What was wrong with the inputs stays wrong: put it right before the next release is made.
+    """
+    postgres.start()
+    withdrawn = publish.roll_back(release_id, by, reason)
+    out.print(f"readers see release {release_id}; withdrawn: {', '.join(map(str, withdrawn))}", highlight=False)
 
 
 @app.command()

@@ -1,19 +1,25 @@
-"""The data dictionary and the KPI register as pages of `docs/`, written from what the dbt project says of itself.
+"""The reference pages of `docs/`, written from what the project says of itself.
 
 Nothing here is kept by hand: tables, columns and joins come from the YAML beside the marts, which are the database's
-comments too; KPIs, definitions and targets from the seeds.
+comments too; KPIs, definitions and targets from the seeds; commands from the command line; the schema of institution
+files from the models that check them.
 """
 
 import csv
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import typer
 import yaml
+from typer.cli import get_docs_for_click
 
 from anchorspend import publish, settings
+from anchorspend.contract import Institution
+from anchorspend.kinds import KINDS, Kind
 
 _DONE_BY = "<!-- Written by `anchorspend docs`; change the YAML and CSV of dbt_project and run it again. -->"
 _WITHIN = "relationship_within_institution"
@@ -75,15 +81,20 @@ def _joins(model: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield own or given["column"], to, given.get("field") or given["to_column"]
 
 
-def pages() -> dict[Path, str]:
-    """Each page's path and text."""
-    docs = settings.home() / "docs"
-    return {docs / "data_dictionary.md": _dictionary(tables()), docs / "kpis.md": _register()}
+def pages(app: typer.Typer) -> dict[Path, str]:
+    """Each page's path and text; `app` is the command line."""
+    folder = settings.home() / "docs" / "reference"
+    return {
+        folder / "data_dictionary.md": _dictionary(tables()),
+        folder / "kpis.md": _register(),
+        folder / "command_line.md": _commands(app),
+        folder / "institution.schema.json": json.dumps(institution_schema(), indent=2, ensure_ascii=False) + "\n",
+    }
 
 
-def write() -> list[Path]:
+def write(app: typer.Typer) -> list[Path]:
     """Write the pages; their paths."""
-    found = pages()
+    found = pages(app)
     for path, text in found.items():
         path.write_text(text, encoding="utf-8")
     return list(found)
@@ -159,6 +170,38 @@ def _register() -> str:
                 ),
             ]
     return "\n\n".join(parts) + "\n"
+
+
+def _commands(app: typer.Typer) -> str:
+    command = typer.main.get_command(app)
+    context = typer.Context(command, info_name="anchorspend")
+    title, _, text = get_docs_for_click(obj=command, ctx=context, name="anchorspend", title="Command line").partition(
+        "\n"
+    )
+    done_by = "<!-- Written by `anchorspend docs` from the code of the command line. -->"
+    return f"{title}\n\n{done_by}\n{text.rstrip()}\n"
+
+
+def institution_schema() -> dict[str, Any]:
+    """The JSON Schema of an institution file, for editors. What it cannot say, `anchorspend check` does."""
+    schema = Institution.model_json_schema()
+    feed = schema["$defs"]["Feed"]
+    feed["properties"]["kind"]["enum"] = list(KINDS)
+    feed["allOf"] = [
+        {"if": {"properties": {"kind": {"const": name}}}, "then": {"properties": {"layouts": {"items": _fields(kind)}}}}
+        for name, kind in KINDS.items()
+    ]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _fields(kind: Kind) -> dict[str, Any]:
+    """What a layout of a kind may map, and must."""
+    columns = {name: {"description": field.meaning} for name, field in kind.fields.items()}
+    return {
+        "properties": {
+            "columns": {"properties": columns, "required": list(kind.required), "additionalProperties": False}
+        }
+    }
 
 
 def _path(seed: str) -> Path:

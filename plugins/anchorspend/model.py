@@ -7,6 +7,8 @@ import contextlib
 import io
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 from anchorspend import settings, warehouse
@@ -73,6 +75,25 @@ def test_rules() -> None:
     _dbt("test", environment(), "--select", *NOT_IN_A_RELEASE)
 
 
+def document(page: Path) -> None:
+    """Write dbt's own documentation of the project as one page: every model, its columns, tests and descent.
+
+    With a warehouse to ask, the columns are those of the candidate as it was built last; without one, those the YAML
+    names. Raises `UserError` with dbt's own words.
+    """
+    variables, extra = _QUIET, ["--empty-catalog", "--no-compile"]
+    with contextlib.suppress(UserError):
+        warehouse.connect().close()
+        variables, extra = environment(), []
+    prepare()
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        # A folder of its own, but for the parsed project: what the release DAG is drawn from must not change under it.
+        shutil.copy(manifest(), folder)
+        _dbt("docs generate", variables, "--static", "--target-path", folder, *extra)
+        shutil.copy(Path(folder) / "static_index.html", page)
+
+
 def _dbt(command: str, variables: dict[str, str], *arguments: str) -> None:
     # Imported late: dbt takes seconds to import, and most of this package never needs it.
     from dbt.cli.main import dbtRunner
@@ -83,7 +104,7 @@ def _dbt(command: str, variables: dict[str, str], *arguments: str) -> None:
     with contextlib.redirect_stdout(said):
         done = dbtRunner().invoke(
             [
-                command,
+                *command.split(),
                 "--project-dir",
                 folder,
                 "--profiles-dir",

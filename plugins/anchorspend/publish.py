@@ -36,52 +36,61 @@ class Made:
     rows: str
 
 
-MADE = (
-    Made(
-        "release",
-        "One row per published release.",
-        ["release_id"],
-        {
-            "release_id": ("integer", "number of the release; the greatest is the one that readers see"),
-            "published_at": ("timestamptz", "when it was published"),
-            "schema_name": ("text", "schema in which its tables stay"),
-            "is_sample": ("boolean", "whether made-up data of the sample county are in it"),
-            "batches": ("bigint", "files that count"),
-            "lines": ("bigint", "spend lines that count"),
-            "amount": ("numeric", "pounds of those"),
-        },
-        "Which release do readers see, and is it made of sample data?",
-        "select release_id, published_at, is_sample, lines, amount from release order by release_id desc limit 1",
-        """
-        select release_id, closed_at, schema_name, is_sample, batches, lines, amount
-        from ops.release where status = 'published' order by release_id
-        """,
-    ),
-    Made(
-        "audit_check",
-        "One row per check that the release went through before it was published.",
-        ["check_no"],
-        {
-            "check_no": ("integer", "its place among the checks"),
-            "suite": ("text", "published table that it looks at"),
-            "description": ("text", "what is so when all is well"),
-            "severity": ("text", "critical (a release that fails it is not published), warning or info"),
-            "owner": ("text", "role that acts on a failure"),
-            "passed": ("boolean", "whether it was so"),
-            "observed": ("numeric", "rows of which it was not so, or the rows it counted; empty where it broke"),
-        },
-        "Which checks has the release not passed, and who acts?",
-        "select passed, severity, owner, count(*) as checks from audit_check group by passed, severity, owner"
-        " order by passed, severity, owner",
-        # What a check that broke was told by the database may quote a line.
-        """
-        select check_no, suite, description, severity, owner, passed,
-            case when observed ~ '^[0-9]+([.][0-9]+)?$' then observed::numeric end
-        from ops.audit inner join ops.release using (release_id)
-        where schema_name = %(release)s order by check_no
-        """,
-    ),
+HISTORY = Made(
+    "release",
+    "One row per published release.",
+    ["release_id"],
+    {
+        "release_id": ("integer", "number of the release; the greatest is the one that readers see"),
+        "published_at": ("timestamptz", "when it was published"),
+        "schema_name": ("text", "schema in which its tables stay"),
+        "is_sample": ("boolean", "whether made-up data of the sample county are in it"),
+        "batches": ("bigint", "files that count"),
+        "lines": ("bigint", "spend lines that count"),
+        "amount": ("numeric", "pounds of those"),
+        "signed_by": (
+            "text",
+            "who signed it, in the order they did, separated by semicolons; empty when nobody has",
+        ),
+        "signed_at": ("timestamptz", "when the last of them signed"),
+    },
+    "Which release do readers see, and is it made of sample data?",
+    "select release_id, published_at, is_sample, lines, amount from release order by release_id desc limit 1",
+    """
+    select release.release_id, release.closed_at, release.schema_name, release.is_sample, release.batches,
+        release.lines, release.amount, string_agg(signature.signed_by, '; ' order by signature.signed_at),
+        max(signature.signed_at)
+    from ops.release left join ops.release_signature as signature on release.release_id = signature.release_id
+    where release.status = 'published' group by release.release_id order by release.release_id
+    """,
 )
+
+CHECKS = Made(
+    "audit_check",
+    "One row per check that the release went through before it was published.",
+    ["check_no"],
+    {
+        "check_no": ("integer", "its place among the checks"),
+        "suite": ("text", "published table that it looks at"),
+        "description": ("text", "what is so when all is well"),
+        "severity": ("text", "critical (a release that fails it is not published), warning or info"),
+        "owner": ("text", "role that acts on a failure"),
+        "passed": ("boolean", "whether it was so"),
+        "observed": ("numeric", "rows of which it was not so, or the rows it counted; empty where it broke"),
+    },
+    "Which checks has the release not passed, and who acts?",
+    "select passed, severity, owner, count(*) as checks from audit_check group by passed, severity, owner"
+    " order by passed, severity, owner",
+    # What a check that broke was told by the database may quote a line.
+    """
+    select check_no, suite, description, severity, owner, passed,
+        case when observed ~ '^[0-9]+([.][0-9]+)?$' then observed::numeric end
+    from ops.audit inner join ops.release using (release_id)
+    where schema_name = %(release)s order by check_no
+    """,
+)
+
+MADE = (HISTORY, CHECKS)
 
 
 @dataclass(frozen=True)
@@ -190,6 +199,77 @@ def publish(release_id: int) -> Published:
     return Published(release_id, release, *row)
 
 
+def sign(release_id: int, by: str, note: str | None = None) -> None:
+    """Record that somebody stands behind a published release, and show it in `marts.release`; a signature stays.
+
+    Raises `UserError` when the release is not published, the name is empty, or the same name signed it before.
+    """
+    signer = _named(by)
+    with warehouse.connect() as connection:
+        _refuse_unpublished(connection, release_id)
+        made = connection.execute(
+            """
+            insert into ops.release_signature (release_id, signed_by, note) values (%s, %s, %s)
+            on conflict do nothing returning release_id
+            """,
+            [release_id, signer, note],
+        ).fetchone()
+        if not made:
+            raise UserError(f"{signer} has signed release {release_id} already")
+        _lock_marts(connection)
+        _write(connection, HISTORY, f"release_{release_id:04}")
+
+
+def roll_back(release_id: int, by: str, reason: str) -> list[int]:
+    """Show readers an earlier published release again, and withdraw every later one; the ids of those.
+
+    A withdrawn release keeps its tables, its audit and its signatures. The greatest published release stays the one
+    that readers see, so the next release is made when its inputs differ from those of the one rolled back to.
+    Raises `UserError` when the release is not published, is the one readers see, or its tables are gone.
+    """
+    who, why = _named(by), reason.strip()
+    if not why:
+        raise UserError("say why: --reason")
+    with warehouse.connect() as connection:
+        _refuse_unpublished(connection, release_id)
+        schema = f"release_{release_id:04}"
+        if not connection.execute(
+            "select 1 from pg_class where relnamespace = to_regnamespace(%s) and relname = 'kpi_scorecard'", [schema]
+        ).fetchone():
+            raise UserError(f"the tables of release {release_id} are gone (schema {schema}); name another release")
+        withdrawn = connection.execute(
+            """
+            update ops.release
+            set status = 'withdrawn', withdrawn_at = clock_timestamp(), withdrawn_by = %s, reason = %s
+            where status = 'published' and release_id > %s returning release_id
+            """,
+            [who, why, release_id],
+        ).fetchall()
+        if not withdrawn:
+            raise UserError(f"release {release_id} is the one that readers see; name an earlier one")
+        _lock_marts(connection)
+        _point_marts(connection, schema)
+    return sorted(row[0] for row in withdrawn)
+
+
+def _named(by: str) -> str:
+    if not by.strip():
+        raise UserError("say who: --by")
+    return by.strip()
+
+
+def _refuse_unpublished(connection: psycopg.Connection, release_id: int) -> None:
+    """Raise `UserError` unless a release is published; releases stay as they are until the transaction ends."""
+    connection.execute("lock table ops.release in exclusive mode")
+    known = dict(connection.execute("select release_id, status from ops.release order by release_id").fetchall())
+    if known.get(release_id) != "published":
+        published = [str(one) for one, status in known.items() if status == "published"]
+        raise UserError(
+            f"release {release_id} is {known.get(release_id, 'unknown')}, not published; "
+            f"published: {', '.join(published) or 'none yet'}"
+        )
+
+
 def _point_marts(connection: psycopg.Connection, release: str) -> None:
     """Make `marts` exactly the tables of a release, and those that publishing makes."""
     for view in _marts(connection):
@@ -281,7 +361,7 @@ def _write(connection: psycopg.Connection, made: Made, release: str) -> None:
     ]
     view = sql.Identifier("marts", made.name)
     connection.execute(
-        sql.SQL("create view {} ({}) as values {}").format(
+        sql.SQL("create or replace view {} ({}) as values {}").format(
             view, sql.SQL(", ").join(map(sql.Identifier, made.columns)), sql.SQL(", ").join(rows)
         )
     )

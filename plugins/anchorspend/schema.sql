@@ -351,8 +351,8 @@ create table if not exists ops.supplier_decision (
 -- One row per attempt to make a release.
 create table if not exists ops.release (
     release_id integer generated always as identity primary key,
-    status text not null check (status in ('building', 'published', 'failed')),
-    reason text,
+    status text not null,
+    reason text, -- why it failed, or was withdrawn
     inputs_digest text not null,
     opened_at timestamptz not null default clock_timestamp(),
     closed_at timestamptz,
@@ -360,7 +360,23 @@ create table if not exists ops.release (
     is_sample boolean,
     batches bigint,
     lines bigint,
-    amount numeric
+    amount numeric,
+    withdrawn_at timestamptz,
+    withdrawn_by text
+);
+alter table ops.release
+add column if not exists withdrawn_at timestamptz,
+add column if not exists withdrawn_by text,
+drop constraint if exists release_status_check,
+add constraint release_status_check check (status in ('building', 'published', 'failed', 'withdrawn'));
+
+-- One row per release and person or body that stands behind it.
+create table if not exists ops.release_signature (
+    release_id integer not null references ops.release,
+    signed_by text not null,
+    note text,
+    signed_at timestamptz not null default clock_timestamp(),
+    primary key (release_id, signed_by)
 );
 
 -- One row per batch that a published release counted.

@@ -1,5 +1,6 @@
 -- One row per KPI on spend, institution (or `partnership`), financial year and definition, of KPIs that count pounds
--- by place, size or sector: the least and the most it can be, and where it lies nine times in ten; docs/bounds.md.
+-- by place, size or sector: the least and the most it can be, and where it lies nine times in ten;
+-- docs/explanation/bounds.md.
 -- A status is right with the reliability of its evidence; else it says nothing, and the supplier is as any other, like
 -- those of unknown status: counted with the figure's own share. So a record counts with probability
 --     reliability * status + (1 - reliability) * share

@@ -1,5 +1,6 @@
 -- One row per share KPI on spend, institution (or `partnership`), financial year and series of a definition: the change
--- since the year before, split into five effects that add up to it. docs/comparing.md says each in a sentence.
+-- since the year before, split into five effects that add up to it.
+-- docs/explanation/comparing.md says each in a sentence.
 -- A series is a definition through its versions, or through definitions that replaced one another.
 --   definition: last year's pounds judged by this year's definition, less last year's figure
 --   data: what published and comparable figure are apart, this year less last year. Comparable is the figure over
