@@ -20,10 +20,11 @@ ROLE = "Marts"
 
 def load() -> None:
     """Import every file of `assets/`, with the warehouse's address from the environment, as the administrator."""
-    from superset import db, security_manager
     from superset.commands.importers.v1.assets import ImportAssetsCommand
     from superset.models.core import Database
     from superset.utils.core import override_user
+
+    from superset import db, security_manager
 
     contents = {path.relative_to(ASSETS).as_posix(): path.read_text() for path in sorted(ASSETS.rglob("*.yaml"))}
     [name] = [name for name in contents if name.startswith("databases/")]
@@ -42,9 +43,10 @@ def load() -> None:
 
 def save(folder: Path) -> None:
     """Write what Superset holds below `folder`: no numbers of this installation, no address, no time."""
-    from superset import security_manager
     from superset.commands.export.assets import ExportAssetsCommand
     from superset.utils.core import override_user
+
+    from superset import security_manager
 
     kept = {yaml.safe_load(path.read_text()).get("uuid"): path.relative_to(ASSETS) for path in ASSETS.rglob("*.yaml")}
     with override_user(security_manager.find_user(os.environ["SUPERSET_ADMIN_USERNAME"])):
