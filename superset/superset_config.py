@@ -38,6 +38,5 @@ AUTH_RATE_LIMIT = "10 per minute"
 # "$" in a number format is a pound.
 D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["£", ""]}
 
-# bi_reader's statements end after this many seconds too.
-SQLLAB_TIMEOUT = 30
+# As long as gunicorn waits; the database ends a statement before that (assets/databases).
 SUPERSET_WEBSERVER_TIMEOUT = 60
