@@ -28,7 +28,7 @@ COLOURS = {
     "one_soft": ("#3d7aa8", "#4a92c6"),
     "two_deep": ("#17493f", "#b0e3d5"),
     "two": ("#2a7967", "#5fbfa6"),
-    "two_soft": ("#367f70", "#45a48b"),
+    "two_soft": ("#55737c", "#7fa3ad"),
     "three": ("#8d5b00", "#dfa94c"),
     "four": ("#79498f", "#c79be0"),
     "unknown": ("#6c7781", "#98a4b0"),
@@ -211,10 +211,10 @@ def stacked(rows: Sequence[tuple[str, Sequence[Decimal]]], colours: Sequence[str
     ).properties(height=alt.Step(54))
 
 
-def places(points: Sequence[Place], labelled: int = 12) -> Drawing:
+def places(points: Sequence[Place], labelled: int = 8) -> Drawing:
     """Points where they lie on the ground, each an area in proportion to its pounds; the largest are named."""
     largest = sorted(points, key=lambda point: -point.amount)
-    named = _apart(largest, labelled)
+    named = _apart([point for point in largest if point.amount * 8 >= largest[0].amount], labelled)
     values = [
         {
             "label": point.label if point in named else "",
