@@ -105,8 +105,8 @@ def _reach(path: Sequence[Any]) -> list[Block]:
         return [Text.of("No institution has a complete year, so nothing can be said of the years after it.")]
     last = county[-1]
     title = (
-        f"All together could reach {formats.share(last.sure_share)} by {last.financial_year} with what is surely free, "
-        f"{formats.share(last.attainable_share)} at most; now it is {formats.share(last.share_now)}"
+        f"All together could reach {formats.in_unit(last.sure_share, 'share')} by {last.financial_year} with what is surely free, "
+        f"{formats.in_unit(last.attainable_share, 'share')} at most; now it is {formats.in_unit(last.share_now, 'share')}"
     )
     aimed = [one for one in path if one.target_status == "set"]
     told: list[Block] = []
@@ -140,7 +140,7 @@ def _reach(path: Sequence[Any]) -> list[Block]:
             ),
             f"{title}. "
             + "; ".join(
-                f"{one.financial_year} {formats.share(one.sure_share)} to {formats.share(one.attainable_share)}"
+                f"{one.financial_year} {formats.in_unit(one.sure_share, 'share')} to {formats.in_unit(one.attainable_share, 'share')}"
                 for one in county
             )
             + ".",
