@@ -184,8 +184,8 @@ def _categories(marts: Marts) -> list[Block]:
             ),
         ),
         Text.of(
-            f"{formats.in_unit(first.known_share, 'share')} of the year's pounds have a category that is known. An institution "
-            "that writes none is in no category."
+            f"{formats.in_unit(first.known_share, 'share')} of the year's pounds have a category that is known. "
+            "An institution that writes none is in no category."
         ),
     ]
 

@@ -228,7 +228,7 @@ def _came(month: Any) -> Status:
 def _coverage(marts: Marts) -> list[Block]:
     rungs = marts.rows(_RUNGS, year=marts.year)
     feeds = marts.rows(_COVERAGE, year=marts.year)
-    # Of an institution with more credits than payments on some rung there are no parts.
+    # Pounds that add up to nothing have no parts.
     institutions = {one.institution_id: one.institution_name for one in rungs if one.amount_share is not None}
     unknown = {one.institution_id: one.amount_share for one in rungs if one.location_evidence == "none"}
     known = {institution: 1 - unknown.get(institution, Decimal(0)) for institution in institutions}
