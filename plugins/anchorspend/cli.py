@@ -62,11 +62,11 @@ def run_demo() -> None:
         "\nWhere to look next:\n"
         "  .venv/bin/anchorspend sql \"select * from marts.kpi_scorecard where institution_id = 'luton_council'\"\n"
         "  make up        Airflow's web pages, with every DAG and model; make down stops it\n"
-        "  README.md      what each table holds, and how to add an institution\n\n"
-        f"Open the review pages in a browser: {pages.current()}",
+        "  README.md      what each table holds, and how to add an institution",
         highlight=False,
         soft_wrap=True,
     )
+    out.print(f"\nOpen the review pages in a browser: {pages.current()}", highlight=False, soft_wrap=True)
 
 
 @app.command()

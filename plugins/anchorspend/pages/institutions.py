@@ -41,7 +41,8 @@ _BRIDGE = """
 
 _FEEDS = """
     select feed_id, financial_year, bool_or(is_counted) as is_counted, count(*) as months,
-        count(*) filter (where status in ('missing', 'empty')) as missing, count(*) filter (where status = 'late') as late,
+        count(*) filter (where status in ('missing', 'empty')) as missing,
+        count(*) filter (where status = 'late') as late,
         sum(line_count) as lines, sum(amount) as amount, sum(lines_quarantined) as quarantined
     from marts.feed_coverage where institution_id = %(institution)s
     group by feed_id, financial_year
@@ -138,7 +139,8 @@ def _page(marts: Marts, one: Any, scores: Sequence[Any], headlines: dict[str, st
     ]
     local = next((score for score in cards if score.kpi_id == "local_spend_pct"), None)
     lead = (
-        f"{formats.short_pounds(local.total_amount)} spent in {year}, {formats.in_unit(local.value, 'share')} of it locally."
+        f"{formats.short_pounds(local.total_amount)} spent in {year}, "
+        f"{formats.in_unit(local.value, 'share')} of it locally."
         if local
         else f"The newest figures are of {year}."
     )

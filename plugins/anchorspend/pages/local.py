@@ -8,7 +8,7 @@ from anchorspend.pages import charts, formats, scorecard
 from anchorspend.pages.marts import Marts
 from anchorspend.pages.parts import Block, Chart, Column, Page, Section, Swatch, Table, Text
 
-_RING_COLOURS: Sequence[Swatch] = ("one", "two", "three", "four", "five", "six", "unknown")
+_RING_COLOURS: Sequence[Swatch] = ("one_deep", "one", "one_soft", "two_deep", "two", "two_soft", "unknown")
 
 # What a county pays its own institutions is counted once, where they spend it.
 _PAID = """
@@ -22,7 +22,7 @@ _PAID = """
 _SWITCHED = f"""
     with paid as ({_PAID}),
     headline as (
-        select supplier_record_id, local_status from marts.supplier_local where definition_id = 'strategy'
+        select supplier_record_id, local_status from marts.supplier_local where definition_id = %(headline)s
     )
     select definition.definition_id, definition.definition_name, definition.owner,
         sum(paid.amount) filter (where headline.local_status = 'local' and other.local_status = 'local') as both_amount,
@@ -40,7 +40,7 @@ _SWITCHED = f"""
     inner join headline on paid.supplier_record_id = headline.supplier_record_id
     inner join marts.supplier_local as other on paid.supplier_record_id = other.supplier_record_id
     inner join marts.dim_local_definition as definition on other.definition_id = definition.definition_id
-    where definition.definition_id <> 'strategy' and definition.is_in_force
+    where definition.definition_id <> %(headline)s and definition.is_in_force
     group by definition.definition_id, definition.definition_name, definition.owner
     order by definition.definition_name, definition.definition_id
 """  # noqa: S608  # made of constants
@@ -54,8 +54,7 @@ _SWITCHERS = f"""
         group by supplier_record_id
         having count(distinct local_status) > 1
     )
-    select paid.supplier_name, paid.ring_name, judged.statuses, sum(paid.amount) as amount,
-        count(distinct paid.institution_id) as institutions
+    select paid.supplier_name, paid.ring_name, judged.statuses, sum(paid.amount) as amount
     from paid
     inner join judged on paid.supplier_record_id = judged.supplier_record_id
     where not paid.is_individual and paid.supplier_name is not null
@@ -76,14 +75,14 @@ _RINGS = f"""
 
 _DISTRICTS = """
     with local as (
-        select supplier.postcode_district, max(placed.local_status) filter (where placed.local_status = 'local') as status
+        select supplier.postcode_district, bool_or(placed.local_status = 'local') as is_local
         from marts.dim_supplier as supplier
         inner join marts.supplier_local as placed
-            on supplier.supplier_record_id = placed.supplier_record_id and placed.definition_id = 'strategy'
+            on supplier.supplier_record_id = placed.supplier_record_id and placed.definition_id = %(headline)s
         group by supplier.postcode_district
     )
     select spend.postcode_district, spend.latitude, spend.longitude, spend.amount, spend.supplier_count,
-        local.status is not null as is_local
+        coalesce(local.is_local, false) as is_local
     from marts.spend_by_district as spend
     left join local on spend.postcode_district = local.postcode_district
     where spend.institution_id = 'partnership' and spend.financial_year = %(year)s
@@ -109,7 +108,7 @@ def page(marts: Marts) -> Page:
         year=marts.year,
     )
     county = [score for score in found if score.institution_id == "partnership"]
-    headline = next((score for score in county if score.definition_id == "strategy"), None)
+    headline = next((score for score in county if score.definition_id == marts.headline), None)
     lead = (
         f"Of {formats.short_pounds(headline.total_amount)} in {marts.year}, {formats.share(headline.value)} went to "
         f"suppliers that are local as the strategy has it ({headline.definition_name}): "
@@ -160,9 +159,9 @@ def _definitions(marts: Marts, county: Sequence[Any], found: Sequence[Any]) -> S
 
 
 def _switching(marts: Marts, definitions: Sequence[str]) -> Section:
-    pairs = marts.rows(_SWITCHED, year=marts.year)
+    pairs = marts.rows(_SWITCHED, year=marts.year, headline=marts.headline)
     names = {pair.definition_id: pair.definition_name for pair in pairs}
-    shown = [one for one in definitions if one in names or one == "strategy"]
+    shown = [one for one in definitions if one in names or one == marts.headline]
     switchers = marts.rows(_SWITCHERS, year=marts.year, definitions=shown)
     return Section(
         "switching",
@@ -195,20 +194,18 @@ def _switching(marts: Marts, definitions: Sequence[str]) -> Section:
                     Column("Supplier"),
                     Column("Place"),
                     Column("Pounds", "pounds"),
-                    Column("Institutions", "count"),
-                    *(Column(names.get(one, "Strategy")) for one in shown),
+                    *(Column(names.get(one, "As the strategy has it")) for one in shown),
                 ],
                 [
                     [
                         switcher.supplier_name,
                         switcher.ring_name,
                         switcher.amount,
-                        switcher.institutions,
                         *(_WORDS[switcher.statuses.get(one, "unknown")] for one in shown),
                     ]
                     for switcher in switchers
                 ],
-                first=20,
+                first=15,
             ),
             Text.of("Private persons are in the pounds above and in no list of names."),
         ],
@@ -270,7 +267,7 @@ def _ring_chart(
 
 
 def _map(marts: Marts) -> Section:
-    found = marts.rows(_DISTRICTS, year=marts.year)
+    found = marts.rows(_DISTRICTS, year=marts.year, headline=marts.headline)
     placed = [row for row in found if row.latitude is not None]
     near = _near(placed)
     blocks: list[Block] = []
@@ -281,9 +278,8 @@ def _map(marts: Marts) -> Section:
             Column("District"),
             Column("Pounds", "pounds"),
             Column("Suppliers", "count"),
-            Column("Has a local supplier"),
-            Column("Latitude"),
-            Column("Longitude"),
+            Column("Local supplier"),
+            Column("Latitude, longitude"),
         ],
         [
             [
@@ -291,7 +287,7 @@ def _map(marts: Marts) -> Section:
                 row.amount,
                 row.supplier_count,
                 "yes" if row.is_local else "no",
-                *("none" if degrees is None else f"{degrees:.2f}" for degrees in (row.latitude, row.longitude)),
+                "none" if row.latitude is None else f"{row.latitude:.2f}, {row.longitude:.2f}",
             ]
             for row in found
         ],
@@ -321,6 +317,7 @@ def _map(marts: Marts) -> Section:
                 ("one", "district with a local supplier"),
                 ("unknown", "other district; the area of a circle is its pounds"),
             ],
+            beside=True,
         )
         blocks.append(chart)
     else:
@@ -352,7 +349,10 @@ def _evidence(marts: Marts) -> Section:
     if county:
         most = max(county, key=lambda row: row.amount)
         nothing = next((row.amount_share for row in county if row.location_evidence == "none"), Decimal(0))
-        title = f"{formats.share(most.amount_share)} of the pounds are placed by {_rung(most.location_evidence).lower()}; {formats.share(nothing)} by nothing"
+        title = (
+            f"{formats.share(most.amount_share)} of the pounds are placed by {_rung(most.location_evidence).lower()}; "
+            f"{formats.share(nothing)} by nothing"
+        )
     return Section(
         "evidence",
         "What places them",

@@ -10,8 +10,10 @@ import altair as alt
 
 Kind = Literal["text", "pounds", "share", "points", "count", "days", "date", "status"]
 Tone = Literal["good", "bad", "doubt", "none"]
-Swatch = Literal["line", "dash", "band", "one", "two", "three", "four", "five", "six", "unknown"]
-Drawing = alt.Chart | alt.LayerChart
+Swatch = Literal[
+    "line", "dash", "band", "one_deep", "one", "one_soft", "two_deep", "two", "two_soft", "three", "four", "unknown"
+]
+Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Table:
 class Chart:
     """A drawing with its finding as title, its text alternative, and its numbers as a table.
 
-    `key`: swatches with what each stands for, in the order of the drawing.
+    `key`: swatches with what each stands for, in the order of the drawing. `beside`: the table stands open beside it,
+    where there is room.
     """
 
     kind: ClassVar = "chart"
@@ -70,6 +73,7 @@ class Chart:
     says: str
     table: Table
     key: Sequence[tuple[Swatch, str]] = ()
+    beside: bool = False
 
 
 @dataclass(frozen=True)

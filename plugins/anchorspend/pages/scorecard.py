@@ -1,7 +1,6 @@
 """Figures of `kpi_scorecard` as cards, words and links, the same way on every page."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from anchorspend.pages import charts, formats
@@ -29,7 +28,7 @@ _SCORES = """
 
 def scores(marts: Marts, where: str, order: str, **parameters: object) -> list[Any]:
     """Rows of the scorecard with the names of KPI, definition and institution. `where`, `order`: SQL on `score`."""
-    return marts.rows(f"{_SCORES} where {where} order by {order}", **parameters)  # noqa: S608  # never from outside
+    return marts.rows(f"{_SCORES} where {where} order by {order}", **parameters)  # never from outside
 
 
 def card(score: Any, label: str | None = None) -> Figure:
@@ -185,8 +184,3 @@ def range_of(found: Sequence[Any], what: str) -> str:
 def anchor(name: str) -> str:
     """An id as an address can hold it."""
     return name.replace("@", "-")
-
-
-def points(value: Decimal) -> str:
-    """A difference of shares in percentage points: `+1.2`."""
-    return formats.points(value)

@@ -7,7 +7,6 @@ points at them, so readers see the old site or the new one.
 import csv
 import fcntl
 import io
-import os
 import shutil
 import tempfile
 import time
@@ -35,6 +34,7 @@ from anchorspend.pages import (
 )
 from anchorspend.pages.marts import Marts, published
 from anchorspend.pages.parts import Chart, Page, Table
+
 
 def write(folder: Path, progress: Callable[[str], None]) -> None:
     """Write the pages of the published release into the folder of all releases' pages."""
@@ -80,7 +80,7 @@ def _point(link: Path, target: Path) -> None:
     fresh = link.with_name(f".{link.name}.new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target, target_is_directory=True)
-    os.replace(fresh, link)
+    fresh.replace(link)
 
 
 def _fill(target: Path, pages: Sequence[Page], release: Any) -> None:

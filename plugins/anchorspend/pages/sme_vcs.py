@@ -11,8 +11,8 @@ from anchorspend.pages.parts import Chart, Column, Figures, Page, Section, Swatc
 _HEADLINES = ("sme_spend_pct", "local_sme_spend_pct", "vcs_spend_pct", "vcs_influenceable_spend_pct", "vcs_grant_gbp")
 _PARTS: Sequence[tuple[str, str, Swatch]] = (
     ("sme_proven", "SME, proven", "one"),
-    ("sme_likely", "SME, likely", "two"),
-    ("not_sme", "not an SME", "three"),
+    ("sme_likely", "SME, likely", "one_soft"),
+    ("not_sme", "not an SME", "two"),
     ("unknown", "size unknown", "unknown"),
 )
 
@@ -137,7 +137,8 @@ def _evidence(marts: Marts) -> Section:
         first = amounts[0][1]
         whole = sum(first) or Decimal(1)
         title = (
-            f"Of the pounds with SMEs, {formats.share(first[0] / ((first[0] + first[1]) or Decimal(1)))} stand on proof; "
+            f"Of the pounds with SMEs, {formats.share(first[0] / ((first[0] + first[1]) or Decimal(1)))} "
+            f"stand on proof; "
             f"of all pounds, {formats.share(first[3] / whole)} on nothing"
         )
     return Section(

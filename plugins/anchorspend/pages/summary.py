@@ -1,4 +1,4 @@
-"""Summary: the strategy's measures against this year's targets, the path to the last of them, and what to know first."""
+"""Summary: the strategy's measures against this year's targets, the path to the last, and what to know first."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,18 +30,18 @@ _AIMED = """
 _STAGES = """
     with actual as (
         select * from marts.kpi_scorecard
-        where kpi_id = 'local_spend_pct' and definition_id = 'strategy' and institution_id = %(institution)s
+        where kpi_id = 'local_spend_pct' and definition_id = %(headline)s and institution_id = %(institution)s
     ),
     target as (
         select financial_year, max(target) filter (where kind = 'target' and target_status = 'set') as target,
             string_agg(source, '; ' order by kind) as source
         from marts.kpi_target
-        where kpi_id = 'local_spend_pct' and definition_id = 'strategy' and institution_id = %(institution)s
+        where kpi_id = 'local_spend_pct' and definition_id = %(headline)s and institution_id = %(institution)s
         group by financial_year
     ),
     reach as (
         select * from marts.attainable_path
-        where definition_id = 'strategy' and institution_id = %(institution)s
+        where definition_id = %(headline)s and institution_id = %(institution)s
     )
     select financial_year, actual.value, actual.value_min, actual.value_max, target.target, target.source,
         reach.sure_share, reach.attainable_share
@@ -97,9 +97,10 @@ def page(marts: Marts) -> Page:
     )
     shares = scorecard.scores(
         marts,
-        "score.kpi_id = 'local_spend_pct' and score.definition_id = 'strategy' and score.financial_year = %(year)s",
+        "score.kpi_id = 'local_spend_pct' and score.definition_id = %(headline)s and score.financial_year = %(year)s",
         "score.institution_id <> 'partnership', score.value desc nulls last, institution.institution_name",
         year=marts.year,
+        headline=marts.headline,
     )
     partners = marts.rows(_PARTNERS, year=marts.year)
     by_institution: dict[str, list[Any]] = {}
@@ -193,7 +194,7 @@ def _local_first(score: Any) -> tuple[bool, bool, str, str]:
 
 
 def _path(marts: Marts, of: Any) -> Section | None:
-    stages = marts.rows(_STAGES, institution=of.institution_id)
+    stages = marts.rows(_STAGES, institution=of.institution_id, headline=marts.headline)
     aims = [stage for stage in stages if stage.target is not None]
     if not aims:
         return None
@@ -334,7 +335,7 @@ def _difference(revision: Any) -> str:
     if revision.change is None:
         return "none to tell"
     if revision.unit == "share":
-        return f"{scorecard.points(revision.change)} points"
+        return f"{formats.points(revision.change)} points"
     return f"{'+' if revision.change > 0 else ''}{formats.in_unit(revision.change, revision.unit)}"
 
 
