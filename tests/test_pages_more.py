@@ -49,11 +49,13 @@ def column(table: Table, heading: str) -> list[Any]:
     return [row[at] for row in table.rows]
 
 
-@pytest.fixture
-def made(bi_reader: psycopg.Connection) -> dict[str, Page]:
+@pytest.fixture(scope="module")
+def made(sample_release: tuple[str, Path]) -> dict[str, Page]:
     """The pages of the sample county."""
-    with published() as marts:
-        return {module.__name__.rpartition(".")[2]: module.page(marts) for module in MODULES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANCHORSPEND_WAREHOUSE_URL", sample_release[0])
+        with published() as marts:
+            return {module.__name__.rpartition(".")[2]: module.page(marts) for module in MODULES}
 
 
 @pytest.fixture(scope="module")

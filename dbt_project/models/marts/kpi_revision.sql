@@ -19,7 +19,9 @@ now as (
         definition_id,
         value
     from {{ ref('kpi_scorecard') }}
-)
+),
+
+previous as (select count(*) > 0 as is_published from before)
 
 select
     coalesce(now.kpi_id, before.kpi_id) as kpi_id,
@@ -37,6 +39,7 @@ full join before
         and now.institution_id = before.institution_id
         and now.financial_year = before.financial_year
         and now.definition_id = before.definition_id
+cross join previous
 where
     (now.kpi_id is null or before.kpi_id is null or now.value is distinct from before.value)
-    and (select count(*) from before) > 0
+    and previous.is_published
