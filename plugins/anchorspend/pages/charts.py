@@ -305,7 +305,11 @@ def _data(values: Sequence[dict[str, Any]]) -> alt.Chart:
 def _words(
     base: alt.Chart, column: str, align: Literal["left", "right"], x: int | str, weight: Literal[400, 700]
 ) -> Any:
-    drawn = base.mark_text(align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0])
+    # A long name ends before the words at the other end of its line begin.
+    limit = alt.ExprRef("width - 64") if align == "left" else alt.Undefined
+    drawn = base.mark_text(
+        align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0], limit=limit
+    )
     return drawn.encode(x={"value": x}, text=f"{column}:N")
 
 
