@@ -118,6 +118,18 @@ def sample_truth(sample_release: tuple[str, Path], monkeypatch: pytest.MonkeyPat
     return truth
 
 
+@pytest.fixture(scope="session")
+def sample_site(sample_release: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the review pages of the sample county."""
+    from anchorspend.pages import site
+
+    folder = tmp_path_factory.mktemp("pages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANCHORSPEND_WAREHOUSE_URL", sample_release[0])
+        site.write(folder, print)
+    return folder
+
+
 @pytest.fixture
 def bi_reader(sample_truth: Path) -> Iterator[psycopg.Connection]:
     """`bi_reader` on the sample county."""

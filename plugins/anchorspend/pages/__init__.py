@@ -5,10 +5,11 @@ Nothing is computed here.
 """
 
 from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from anchorspend import settings
-from anchorspend.pages.serve import serve
+from anchorspend.pages.serve import server
 
 __all__ = ["current", "of_release", "serve", "write"]
 
@@ -37,3 +38,11 @@ def write(progress: Callable[[str], None] = lambda message: None) -> Path:
 
     site.write(folder(), progress)
     return current()
+
+
+def serve(port: int) -> ThreadingHTTPServer:
+    """A server of every release's pages on 127.0.0.1, bound and not yet running; port 0 takes a free one.
+
+    Raises `UserError` where the port is taken or no pages are written.
+    """
+    return server(folder(), port)

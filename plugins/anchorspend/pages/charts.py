@@ -23,12 +23,14 @@ COLOURS = {
     "quiet": ("#4a5763", "#b0bbc6"),
     "rule": ("#d3dae0", "#37434e"),
     "paper": ("#ffffff", "#12181e"),
+    "one_deep": ("#0f3c5e", "#b9dbf2"),
     "one": ("#1d5f8f", "#6db1df"),
+    "one_soft": ("#3d7aa8", "#4a92c6"),
+    "two_deep": ("#17493f", "#b0e3d5"),
     "two": ("#2a7967", "#5fbfa6"),
+    "two_soft": ("#55737c", "#7fa3ad"),
     "three": ("#8d5b00", "#dfa94c"),
     "four": ("#79498f", "#c79be0"),
-    "five": ("#a0405f", "#ea92ab"),
-    "six": ("#56632a", "#adc06a"),
     "unknown": ("#6c7781", "#98a4b0"),
     "band": ("#a9cbe3", "#27506f"),
     "target": ("#b03e1c", "#ff9d78"),
@@ -36,7 +38,7 @@ COLOURS = {
 """Name to the colour in light and in dark mode; no light one stands twice, and each is written one way only."""
 
 _FONT = "Arial, Helvetica, Liberation Sans, sans-serif"
-_FAMILY = ("one", "two", "three", "four", "five", "six")
+_FAMILY = ("one", "two", "three", "unknown")
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,12 @@ def bars(rows: Sequence[Bar], target: Decimal | None = None, whole: Decimal | No
     x = alt.X("value:Q", axis=None, scale=scale)
     layers = [
         base.mark_bar(height=14, yOffset=9).encode(x=x, color=alt.Color("colour:N", scale=None)),
-        base.mark_rule(yOffset=9, stroke=COLOURS["ink"][0], strokeWidth=2)
-        .transform_filter("datum.high != null && datum.high > datum.low")
-        .encode(x=alt.X("low:Q", axis=None, scale=scale), x2="high:Q"),
+        *(
+            base.mark_rule(yOffset=9, stroke=COLOURS[colour][0], strokeWidth=thick)
+            .transform_filter("datum.high != null && datum.high > datum.low")
+            .encode(x=alt.X("low:Q", axis=None, scale=scale), x2="high:Q")
+            for colour, thick in (("paper", 5), ("ink", 2))
+        ),
         _words(base, "name", "left", 0, weight=400),
         _words(base, "words", "right", "width", weight=700),
     ]
@@ -206,13 +211,13 @@ def stacked(rows: Sequence[tuple[str, Sequence[Decimal]]], colours: Sequence[str
     ).properties(height=alt.Step(54))
 
 
-def places(points: Sequence[Place], labelled: int = 10) -> Drawing:
+def places(points: Sequence[Place], labelled: int = 8) -> Drawing:
     """Points where they lie on the ground, each an area in proportion to its pounds; the largest are named."""
     largest = sorted(points, key=lambda point: -point.amount)
-    named = {point.label for point in largest[:labelled]}
+    named = _apart([point for point in largest if point.amount * 8 >= largest[0].amount], labelled)
     values = [
         {
-            "label": point.label if point.label in named else "",
+            "label": point.label if point in named else "",
             "latitude": point.latitude,
             "longitude": point.longitude,
             "amount": max(float(point.amount), 0),
@@ -221,17 +226,34 @@ def places(points: Sequence[Place], labelled: int = 10) -> Drawing:
         for point in largest
     ]
     base = _data(values).encode(latitude="latitude:Q", longitude="longitude:Q")
+    words = base.encode(text="label:N")
     return (
         alt.layer(
             base.mark_circle(opacity=0.75, stroke=COLOURS["paper"][0], strokeWidth=1).encode(
                 size=alt.Size("amount:Q", legend=None, scale=alt.Scale(range=[6, 1600])),
                 color=alt.Color("colour:N", scale=None),
             ),
-            base.mark_text(fontWeight=700, fontSize=12, fill=COLOURS["ink"][0]).encode(text="label:N"),
+            words.mark_text(fontWeight=700, fontSize=12, stroke=COLOURS["paper"][0], strokeWidth=4, strokeJoin="round"),
+            words.mark_text(fontWeight=700, fontSize=12, fill=COLOURS["ink"][0]),
         )
         .project(type="mercator")
         .properties(height=440)
     )
+
+
+def _apart(points: Sequence[Place], most: int) -> list[Place]:
+    """The first points whose names do not run into one another, by where they lie in the frame of all."""
+    wide = max((point.longitude for point in points), default=0) - min((point.longitude for point in points), default=0)
+    high = max((point.latitude for point in points), default=0) - min((point.latitude for point in points), default=0)
+    kept: list[Place] = []
+    for point in points:
+        free = all(
+            abs(point.longitude - other.longitude) > 0.18 * wide or abs(point.latitude - other.latitude) > 0.05 * high
+            for other in kept
+        )
+        if free and len(kept) < most:
+            kept.append(point)
+    return kept
 
 
 def draw(figure: Drawing, width: int, name: str) -> str:
@@ -283,7 +305,11 @@ def _data(values: Sequence[dict[str, Any]]) -> alt.Chart:
 def _words(
     base: alt.Chart, column: str, align: Literal["left", "right"], x: int | str, weight: Literal[400, 700]
 ) -> Any:
-    drawn = base.mark_text(align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0])
+    # A long name ends before the words at the other end of its line begin.
+    limit = alt.ExprRef("width - 64") if align == "left" else alt.Undefined
+    drawn = base.mark_text(
+        align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0], limit=limit
+    )
     return drawn.encode(x={"value": x}, text=f"{column}:N")
 
 

@@ -80,9 +80,11 @@ def in_unit(value: Decimal | None, unit: str) -> str:
 
 
 def between(low: Decimal | None, high: Decimal | None, unit: str) -> str:
-    """Bounds as written: `29.4% to 29.6%`, or the one figure where both are written alike."""
+    """Bounds as written: `29.4% to 29.6%`, the one figure where both are written alike, or that there are none."""
     if low is None or high is None:
         return UNKNOWN
+    if low == high:
+        return "exact"
     first, last = in_unit(low, unit), in_unit(high, unit)
     return f"{first} either way" if first == last else f"{first} to {last}"
 

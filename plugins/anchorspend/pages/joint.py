@@ -14,7 +14,9 @@ _SUPPLIERS = """
 """
 
 _CATEGORIES = """
-    select * from marts.joint_category where financial_year = %(year)s order by amount desc, category_label
+    select joint.*, coalesce(joint.category_label, joint.category_code) as label
+    from marts.joint_category as joint
+    where joint.financial_year = %(year)s order by joint.amount desc, label
 """
 
 _WINDOWS = """
@@ -136,13 +138,13 @@ def _categories(marts: Marts) -> list[Block]:
         return [Text.of(f"No category was bought by two or more institutions in {marts.year}.")]
     first = categories[0]
     title = (
-        f"{formats.short_pounds(first.amount)} went to {_last_part(first.category_label)}, at "
+        f"{formats.short_pounds(first.amount)} went to {_last_part(first.label)}, at "
         f"{first.institution_count} institutions and {formats.of(first.supplier_count, 'supplier')}, "
         f"{formats.count(first.joint_supplier_count)} of them in common"
     )
     rows = [
         [
-            one.category_label,
+            one.label,
             one.amount,
             one.institution_count,
             one.supplier_count,
@@ -158,7 +160,7 @@ def _categories(marts: Marts) -> list[Block]:
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(_last_part(one.category_label)),
+                        formats.short(_last_part(one.label)),
                         *(one.amount, None, None),
                         formats.short_pounds(one.amount),
                     )
@@ -166,7 +168,7 @@ def _categories(marts: Marts) -> list[Block]:
                 ]
             ),
             f"{title}. "
-            + "; ".join(f"{one.category_label} {formats.short_pounds(one.amount)}" for one in categories[:_DRAWN])
+            + "; ".join(f"{one.label} {formats.short_pounds(one.amount)}" for one in categories[:_DRAWN])
             + ".",
             Table(
                 "joint_categories",
@@ -182,8 +184,8 @@ def _categories(marts: Marts) -> list[Block]:
             ),
         ),
         Text.of(
-            f"{formats.share(first.known_share)} of the year's pounds have a category that is known. An institution "
-            "that writes none is in no category."
+            f"{formats.in_unit(first.known_share, 'share')} of the year's pounds have a category that is known. "
+            "An institution that writes none is in no category."
         ),
     ]
 

@@ -105,8 +105,8 @@ def _reach(path: Sequence[Any]) -> list[Block]:
         return [Text.of("No institution has a complete year, so nothing can be said of the years after it.")]
     last = county[-1]
     title = (
-        f"All together could reach {formats.share(last.sure_share)} by {last.financial_year} with what is surely free, "
-        f"{formats.share(last.attainable_share)} at most; now it is {formats.share(last.share_now)}"
+        f"All together could reach {_share(last.sure_share)} by {last.financial_year} with what is surely free, "
+        f"{_share(last.attainable_share)} at most; now it is {_share(last.share_now)}"
     )
     aimed = [one for one in path if one.target_status == "set"]
     told: list[Block] = []
@@ -140,8 +140,7 @@ def _reach(path: Sequence[Any]) -> list[Block]:
             ),
             f"{title}. "
             + "; ".join(
-                f"{one.financial_year} {formats.share(one.sure_share)} to {formats.share(one.attainable_share)}"
-                for one in county
+                f"{one.financial_year} {_share(one.sure_share)} to {_share(one.attainable_share)}" for one in county
             )
             + ".",
             Table(
@@ -182,6 +181,10 @@ def _reach(path: Sequence[Any]) -> list[Block]:
             ".",
         ),
     ]
+
+
+def _share(value: Decimal | None) -> str:
+    return formats.in_unit(value, "share")
 
 
 def _free(contestable: Sequence[Any]) -> list[Block]:

@@ -8,7 +8,7 @@ from anchorspend.pages import charts, formats, scorecard
 from anchorspend.pages.marts import Marts
 from anchorspend.pages.parts import Block, Chart, Column, Page, Section, Swatch, Table, Text
 
-_RING_COLOURS: Sequence[Swatch] = ("one", "two", "three", "four", "five", "six", "unknown")
+_RING_COLOURS: Sequence[Swatch] = ("one_deep", "one", "one_soft", "two_deep", "two", "two_soft", "unknown")
 
 # What a county pays its own institutions is counted once, where they spend it.
 _PAID = """
@@ -54,8 +54,7 @@ _SWITCHERS = f"""
         group by supplier_record_id
         having count(distinct local_status) > 1
     )
-    select paid.supplier_name, paid.ring_name, judged.statuses, sum(paid.amount) as amount,
-        count(distinct paid.institution_id) as institutions
+    select paid.supplier_name, paid.ring_name, judged.statuses, sum(paid.amount) as amount
     from paid
     inner join judged on paid.supplier_record_id = judged.supplier_record_id
     where not paid.is_individual and paid.supplier_name is not null
@@ -195,20 +194,18 @@ def _switching(marts: Marts, definitions: Sequence[str]) -> Section:
                     Column("Supplier"),
                     Column("Place"),
                     Column("Pounds", "pounds"),
-                    Column("Institutions", "count"),
-                    *(Column(names.get(one, "Strategy")) for one in shown),
+                    *(Column(names.get(one, "As the strategy has it")) for one in shown),
                 ],
                 [
                     [
                         switcher.supplier_name,
                         switcher.ring_name,
                         switcher.amount,
-                        switcher.institutions,
                         *(_WORDS[switcher.statuses.get(one, "unknown")] for one in shown),
                     ]
                     for switcher in switchers
                 ],
-                first=20,
+                first=15,
             ),
             Text.of("Private persons are in the pounds above and in no list of names."),
         ],
@@ -281,9 +278,8 @@ def _map(marts: Marts) -> Section:
             Column("District"),
             Column("Pounds", "pounds"),
             Column("Suppliers", "count"),
-            Column("Has a local supplier"),
-            Column("Latitude"),
-            Column("Longitude"),
+            Column("Local supplier"),
+            Column("Latitude, longitude"),
         ],
         [
             [
@@ -291,7 +287,7 @@ def _map(marts: Marts) -> Section:
                 row.amount,
                 row.supplier_count,
                 "yes" if row.is_local else "no",
-                *("none" if degrees is None else f"{degrees:.2f}" for degrees in (row.latitude, row.longitude)),
+                "none" if row.latitude is None else f"{row.latitude:.2f}, {row.longitude:.2f}",
             ]
             for row in found
         ],
@@ -319,11 +315,16 @@ def _map(marts: Marts) -> Section:
             table,
             [
                 ("one", "district with a local supplier"),
-                ("unknown", "other district; the area of a circle is its pounds"),
+                ("unknown", "other district"),
             ],
             beside=True,
         )
-        blocks.append(chart)
+        blocks += [
+            chart,
+            Text.of(
+                "A circle stands at the middle of its district's postcodes, north at the top; its area is its pounds."
+            ),
+        ]
     else:
         blocks.append(table)
     return Section("map", "Where the pounds go", blocks)

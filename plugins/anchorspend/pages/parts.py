@@ -10,7 +10,9 @@ import altair as alt
 
 Kind = Literal["text", "pounds", "share", "points", "count", "days", "date", "status"]
 Tone = Literal["good", "bad", "doubt", "none"]
-Swatch = Literal["line", "dash", "band", "one", "two", "three", "four", "five", "six", "unknown"]
+Swatch = Literal[
+    "line", "dash", "band", "one_deep", "one", "one_soft", "two_deep", "two", "two_soft", "three", "four", "unknown"
+]
 Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
 
 

@@ -228,17 +228,12 @@ def _came(month: Any) -> Status:
 def _coverage(marts: Marts) -> list[Block]:
     rungs = marts.rows(_RUNGS, year=marts.year)
     feeds = marts.rows(_COVERAGE, year=marts.year)
-    unknown = {
-        one.institution_id: one.amount_share
-        for one in rungs
-        if one.location_evidence == "none" and one.amount_share is not None
-    }
-    institutions = {
-        one.institution_id: one.institution_name for one in rungs if any(row.amount_share is not None for row in rungs)
-    }
+    # Pounds that add up to nothing have no parts.
+    institutions = {one.institution_id: one.institution_name for one in rungs if one.amount_share is not None}
+    unknown = {one.institution_id: one.amount_share for one in rungs if one.location_evidence == "none"}
     known = {institution: 1 - unknown.get(institution, Decimal(0)) for institution in institutions}
-    if not known:
-        return [Text.of(f"Nothing is known of the places of {marts.year}.")]
+    if "partnership" not in known:
+        return [Text.of(f"Nothing can be said of the places of {marts.year}.")]
     least = min(known, key=lambda institution: known[institution])
     title = (
         f"The place of {formats.share(known['partnership'])} of the pounds of {marts.year} is known; least is known at "

@@ -2,8 +2,8 @@
 
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-from anchorspend import settings
 from anchorspend.errors import UserError
 
 
@@ -25,12 +25,11 @@ class _Files(SimpleHTTPRequestHandler):
         """Say nothing of each file that was asked for."""
 
 
-def serve(port: int) -> ThreadingHTTPServer:
-    """A server of every release's pages on 127.0.0.1, bound and not yet running; port 0 takes a free one.
+def server(folder: Path, port: int) -> ThreadingHTTPServer:
+    """A server of all releases' pages on 127.0.0.1, bound and not yet running; port 0 takes a free one.
 
     Raises `UserError` where the port is taken or no pages are written.
     """
-    folder = settings.state() / "pages"
     if not (folder / "current").exists():
         raise UserError("no pages are written yet; run `anchorspend pages`")
     try:

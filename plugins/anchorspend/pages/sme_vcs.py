@@ -11,8 +11,8 @@ from anchorspend.pages.parts import Chart, Column, Figures, Page, Section, Swatc
 _HEADLINES = ("sme_spend_pct", "local_sme_spend_pct", "vcs_spend_pct", "vcs_influenceable_spend_pct", "vcs_grant_gbp")
 _PARTS: Sequence[tuple[str, str, Swatch]] = (
     ("sme_proven", "SME, proven", "one"),
-    ("sme_likely", "SME, likely", "two"),
-    ("not_sme", "not an SME", "three"),
+    ("sme_likely", "SME, likely", "one_soft"),
+    ("not_sme", "not an SME", "two"),
     ("unknown", "size unknown", "unknown"),
 )
 
