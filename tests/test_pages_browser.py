@@ -13,7 +13,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from anchorspend.pages import formats, serve
+from anchorspend.pages import formats
+from anchorspend.pages.serve import server as server_of
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -36,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def origin(sample_site: Path) -> Iterator[str]:
-    with serve.server(sample_site, 0) as server:
+    with server_of(sample_site, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

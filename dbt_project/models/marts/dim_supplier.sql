@@ -17,7 +17,7 @@ ring as (
         ring_name,
         position
     from {{ ref('location_ring') }}
-    order by ring_id, position desc
+    order by ring_id asc, position desc
 )
 
 select

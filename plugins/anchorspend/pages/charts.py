@@ -28,7 +28,7 @@ COLOURS = {
     "one_soft": ("#3d7aa8", "#4a92c6"),
     "two_deep": ("#17493f", "#b0e3d5"),
     "two": ("#2a7967", "#5fbfa6"),
-    "two_soft": ("#367f70", "#45a48b"),
+    "two_soft": ("#55737c", "#7fa3ad"),
     "three": ("#8d5b00", "#dfa94c"),
     "four": ("#79498f", "#c79be0"),
     "unknown": ("#6c7781", "#98a4b0"),
@@ -211,10 +211,10 @@ def stacked(rows: Sequence[tuple[str, Sequence[Decimal]]], colours: Sequence[str
     ).properties(height=alt.Step(54))
 
 
-def places(points: Sequence[Place], labelled: int = 12) -> Drawing:
+def places(points: Sequence[Place], labelled: int = 8) -> Drawing:
     """Points where they lie on the ground, each an area in proportion to its pounds; the largest are named."""
     largest = sorted(points, key=lambda point: -point.amount)
-    named = _apart(largest, labelled)
+    named = _apart([point for point in largest if point.amount * 8 >= largest[0].amount], labelled)
     values = [
         {
             "label": point.label if point in named else "",
@@ -305,7 +305,11 @@ def _data(values: Sequence[dict[str, Any]]) -> alt.Chart:
 def _words(
     base: alt.Chart, column: str, align: Literal["left", "right"], x: int | str, weight: Literal[400, 700]
 ) -> Any:
-    drawn = base.mark_text(align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0])
+    # A long name ends before the words at the other end of its line begin.
+    limit = alt.ExprRef("width - 64") if align == "left" else alt.Undefined
+    drawn = base.mark_text(
+        align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0], limit=limit
+    )
     return drawn.encode(x={"value": x}, text=f"{column}:N")
 
 

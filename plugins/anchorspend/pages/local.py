@@ -315,11 +315,16 @@ def _map(marts: Marts) -> Section:
             table,
             [
                 ("one", "district with a local supplier"),
-                ("unknown", "other district; the area of a circle is its pounds"),
+                ("unknown", "other district"),
             ],
             beside=True,
         )
-        blocks.append(chart)
+        blocks += [
+            chart,
+            Text.of(
+                "A circle stands at the middle of its district's postcodes, north at the top; its area is its pounds."
+            ),
+        ]
     else:
         blocks.append(table)
     return Section("map", "Where the pounds go", blocks)
