@@ -261,7 +261,9 @@ def _named(by: str) -> str:
 def _refuse_unpublished(connection: psycopg.Connection, release_id: int) -> None:
     """Raise `UserError` unless a release is published; releases stay as they are until the transaction ends."""
     connection.execute("lock table ops.release in exclusive mode")
-    known = dict(connection.execute("select release_id, status from ops.release order by release_id").fetchall())
+    known: dict[int, str] = dict(
+        connection.execute("select release_id, status from ops.release order by release_id").fetchall()
+    )
     if known.get(release_id) != "published":
         published = [str(one) for one, status in known.items() if status == "published"]
         raise UserError(
