@@ -112,7 +112,7 @@ def signed_in(address: str, user: str, password: str) -> httpx.Client:
     token = client.post("/api/v1/security/login", json=body).raise_for_status().json()["access_token"]
     client.headers["Authorization"] = f"Bearer {token}"
     csrf = client.get("/api/v1/security/csrf_token/").raise_for_status().json()["result"]
-    client.headers |= {"X-CSRFToken": csrf, "Referer": address}
+    client.headers.update({"X-CSRFToken": csrf, "Referer": address})
     return client
 
 
