@@ -56,7 +56,17 @@ def save(folder: Path) -> None:
         without_number = re.sub(r"_\d+(?=\.yaml$)", "", name)
         path = folder / (kept.get(document["uuid"], Path(without_number)) if "uuid" in document else name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(stable(document), sort_keys=True, allow_unicode=True, width=110))
+        path.write_text(yaml.dump(stable(document), Dumper=Readable, allow_unicode=True, width=110))
+
+
+class Readable(yaml.SafeDumper):
+    """Writes a query line by line, as it is written by hand."""
+
+
+Readable.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
 
 
 def stable(document: dict[str, Any]) -> dict[str, Any]:

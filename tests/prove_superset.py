@@ -1,6 +1,6 @@
 """Superset as the compose file starts it, from PyPI, on a published warehouse: `make prove-superset`.
 
-Takes the warehouse of `ANCHORSPEND_STATE` (`make demo` makes one), installs the locked Superset below `.state/superset`,
+Takes the warehouse of `ANCHORSPEND_STATE` (`make demo` makes one), installs the locked Superset in `.state/superset`,
 runs the commands of the services `superset-init` and `superset` with a database of its own, opens both dashboards as a
 reader in Chromium, and prints what was shown to hold. Screenshots stay in `.state/superset`.
 """
