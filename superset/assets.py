@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -55,20 +56,46 @@ def save(folder: Path) -> None:
         without_number = re.sub(r"_\d+(?=\.yaml$)", "", name)
         path = folder / (kept.get(document["uuid"], Path(without_number)) if "uuid" in document else name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(stable(document), sort_keys=True, allow_unicode=True, width=110))
+        path.write_text(yaml.dump(stable(document), Dumper=Readable, allow_unicode=True, width=110))
 
 
-def stable(document: dict) -> dict:
+class Readable(yaml.SafeDumper):
+    """Writes a query line by line, as it is written by hand."""
+
+
+Readable.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
+def stable(document: dict[str, Any]) -> dict[str, Any]:
     """The document without what differs between two installations that hold the same dashboards."""
-    document.pop("timestamp", None) or document.pop("query_context", None)
+    for key in ("timestamp", "query_context"):
+        document.pop(key, None)
     if "sqlalchemy_uri" in document:
         address = urlsplit(document["sqlalchemy_uri"])
         document["sqlalchemy_uri"] = f"postgresql+psycopg2://{address.username}@postgres:5432{address.path}"
-    params = document.get("params") or {}
-    if isinstance(params, dict):
-        for key in ("datasource", "dashboards", "slice_id", "url_params"):
-            params.pop(key, None)
+    for part, name in (("columns", "column_name"), ("metrics", "metric_name")):
+        if part in document:
+            document[part].sort(key=lambda one: one[name])
+    for key in ("datasource", "dashboards", "slice_id"):
+        (document.get("params") or {}).pop(key, None)
+    if "position" in document:
+        charts = [one["meta"] for one in document["position"].values() if one_is_chart(one)]
+        numbers = {meta["chartId"]: n for n, meta in enumerate(sorted(charts, key=lambda meta: meta["uuid"]), 1)}
+        for meta in charts:
+            meta["chartId"] = numbers[meta["chartId"]]
+        for one in document["metadata"]["native_filter_configuration"]:
+            one["scope"]["excluded"] = sorted(numbers[n] for n in one["scope"]["excluded"] if n in numbers)
+            for key in ("chartsInScope", "tabsInScope"):
+                one.pop(key, None)
     return document
+
+
+def one_is_chart(part: object) -> bool:
+    """Whether a part of a dashboard's layout is a chart."""
+    return isinstance(part, dict) and part["type"] == "CHART"
 
 
 def main(arguments: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Superset as the compose file starts it, from PyPI, on a published warehouse: `make prove-superset`.
 
-Takes the warehouse of `ANCHORSPEND_STATE` (`make demo` makes one), installs the locked Superset below `.state/superset`,
+Takes the warehouse of `ANCHORSPEND_STATE` (`make demo` makes one), installs the locked Superset in `.state/superset`,
 runs the commands of the services `superset-init` and `superset` with a database of its own, opens both dashboards as a
 reader in Chromium, and prints what was shown to hold. Screenshots stay in `.state/superset`.
 """
@@ -112,7 +112,7 @@ def signed_in(address: str, user: str, password: str) -> httpx.Client:
     token = client.post("/api/v1/security/login", json=body).raise_for_status().json()["access_token"]
     client.headers["Authorization"] = f"Bearer {token}"
     csrf = client.get("/api/v1/security/csrf_token/").raise_for_status().json()["result"]
-    client.headers |= {"X-CSRFToken": csrf, "Referer": address}
+    client.headers.update({"X-CSRFToken": csrf, "Referer": address})
     return client
 
 
