@@ -59,9 +59,9 @@ def quarantine(ids: Sequence[int], *, personal: bool) -> str:
     )
 
 
-def message(heading: str, text: str) -> str:
-    """A page that says one thing."""
-    return _page("message.html", heading=heading, text=text)
+def message(heading: str, text: str, root: str) -> str:
+    """A page that says one thing. `root` is the address of the views."""
+    return _page("message.html", heading=heading, text=text, root=root)
 
 
 def _batches(ids: Sequence[int]) -> history.Rows:
