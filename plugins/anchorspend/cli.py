@@ -1,16 +1,22 @@
-"""The command line. Exit codes: 0 done, 1 done and something is held or failed a check, 2 something to put right."""
+"""The command line. docs/command_line.md says what every command keeps to; each command's help has its examples."""
 
 import io
 import json
 import shlex
 import sys
 import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.console import Console, RenderableType
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from anchorspend import (
     compare,
@@ -18,6 +24,7 @@ from anchorspend import (
     demo,
     dictionary,
     export,
+    history,
     ingest,
     model,
     release,
@@ -29,8 +36,12 @@ from anchorspend.errors import UserError
 from anchorspend.kinds import KINDS
 from anchorspend.server import airflow, postgres
 
+FIRST, LOAD, LOOK, REVIEW, PUBLISH, OPERATE = "First steps", "Load", "Look", "Review", "Publish", "Operate"
+
 app = typer.Typer(
     help="What the anchor institutions of a county spend, with whom, and how much of it stays local.",
+    epilog="Exit codes: 0 done; 1 done, and something is held or failed a check; 2 something for you to put right;"
+    " 3 a fault of the program, with its traceback; 130 stopped by you.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -45,7 +56,37 @@ def _say(message: str) -> None:
     err.print(f"{time.monotonic() - _started:5.0f} s  {message}", highlight=False, markup=False, soft_wrap=True)
 
 
-@app.command(name="demo")
+@contextmanager
+def _working(on: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being worked on, and for how long; gives what changes it. Elsewhere plain lines."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(on, total=None)
+        yield (lambda now: progress.update(task, description=now)) if err.is_terminal else _say
+
+
+def _examples(*commands: str) -> str:
+    """The end of a command's help. A blank line keeps each example on a line of its own."""
+    return "\n\n".join(["Examples:", *(f"  {one}" for one in commands)])
+
+
+def _json(found: Any) -> None:
+    typer.echo(json.dumps(found, default=_plain, ensure_ascii=False, indent=2))
+
+
+def _plain(cell: Any) -> str:
+    """What JSON has no form for, as text: pounds and other decimals to the last digit, times by ISO 8601."""
+    return cell.isoformat() if hasattr(cell, "isoformat") else str(cell)
+
+
+@app.command(
+    name="demo",
+    rich_help_panel=FIRST,
+    epilog=_examples(
+        "anchorspend demo",
+        "make demo",
+    ),
+)
 def run_demo() -> None:
     """Bring the sample county from its files to a published scorecard, through Airflow, and print it."""
     demo.run(_say)
@@ -65,46 +106,81 @@ def run_demo() -> None:
     )
 
 
-@app.command()
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend up",
+        "ANCHORSPEND_STATE=/srv/anchorspend anchorspend up",
+    ),
+)
 def up() -> None:
     """Start PostgreSQL and Airflow and leave them running until `down`."""
-    postgres.start()
-    _say("PostgreSQL runs; Airflow is starting")
-    address = airflow.start()
+    with _working("PostgreSQL and Airflow are starting"):
+        postgres.start()
+        _say("PostgreSQL runs; Airflow is starting")
+        address = airflow.start()
     out.print(f"Airflow: {address.url}\n  user {address.user}\n  password {address.password}", highlight=False)
     out.print("Warehouse: .venv/bin/anchorspend sql, or any client with the URL in .state/postgres/addresses.json")
 
 
-@app.command()
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend down",
+    ),
+)
 def down() -> None:
     """Stop what `up` started."""
     airflow.stop()
     postgres.stop()
 
 
-@app.command()
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend prepare",
+    ),
+)
 def prepare() -> None:
     """Parse the dbt project, which the release DAG is drawn from. Needs no database."""
-    out.print(str(model.prepare()), highlight=False, soft_wrap=True)
+    with _working("parsing the dbt project"):
+        manifest = model.prepare()
+    out.print(str(manifest), highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend docs",
+    ),
+)
 def docs() -> None:
     """Write docs/data_dictionary.md and docs/kpis.md from the dbt project's YAML and seeds. Needs no database."""
     for path in dictionary.write():
         out.print(str(path), highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend setup",
+        "ANCHORSPEND_WAREHOUSE_URL=postgresql://owner:...@db.example/anchorspend anchorspend setup",
+    ),
+)
 def setup() -> None:
     """Create the warehouse's schemas, tables and roles, or bring them up to date. Safe to run again."""
     postgres.start()
-    if not postgres.is_ours():
-        warehouse.set_up(warehouse.given_reader_password())
+    warehouse.set_up(unquote(urlsplit(warehouse.reader_url()).password or ""))
     release.register()
 
 
-@app.command()
+@app.command(
+    rich_help_panel=FIRST,
+    epilog=_examples(
+        "anchorspend sample county",
+        "anchorspend sample county --scale 0.05",
+    ),
+)
 def sample(
     folder: Annotated[Path, typer.Argument(help="an empty folder")],
     scale: Annotated[float, typer.Option(help="1 is about 250,000 lines")] = 1.0,
@@ -114,10 +190,19 @@ def sample(
 
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; name a new folder")
-    write_county(folder / "inbox", folder / "truth", scale=scale, progress=_say)
+    with _working("writing the sample county") as tell:
+        write_county(folder / "inbox", folder / "truth", scale=scale, progress=tell)
 
 
-@app.command(name="inspect")
+@app.command(
+    name="inspect",
+    rich_help_panel=FIRST,
+    epilog=_examples(
+        "anchorspend inspect payments-2023-04.csv",
+        "anchorspend inspect payments-2023-04.csv --draft dags/institutions/herts_council.yml",
+        "anchorspend inspect payments.xlsx --kind ledger --json",
+    ),
+)
 def inspect_command(
     file: Annotated[Path, typer.Argument(help="a file as its publisher left it")],
     kind: Annotated[str | None, typer.Option(help="kind of feed; the likeliest when none is named")] = None,
@@ -138,7 +223,8 @@ def inspect_command(
     target = None if draft is None else _new_draft(draft, institution)
     if target and target.suffix:
         institution = target.stem
-    done = inspect_file(file, kind, institution)
+    with _working(f"reading {file.name}"):
+        done = inspect_file(file, kind, institution)
     if as_json:
         typer.echo(json.dumps(printed.as_json(done), ensure_ascii=False, indent=2))
     else:
@@ -188,24 +274,50 @@ def _say_next(file: Path, draft: Path, feed: str, name: str) -> None:
     )
 
 
-@app.command()
+@app.command(
+    rich_help_panel=FIRST,
+    epilog=_examples(
+        "anchorspend kinds",
+        "anchorspend kinds ledger",
+        "anchorspend kinds contract --json",
+    ),
+)
 def kinds(
     kind: Annotated[str | None, typer.Argument(help="one kind: its fields and what each means")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON array")] = False,
 ) -> None:
-    """List the kinds of feed, or the fields that columns of one kind can be mapped to. `!` must be mapped."""
+    """List the kinds of feed, or the fields that columns of one kind can be mapped to. `!` must be mapped.
+
+    Keys of --json: kind, meaning; of one kind field, required, type, meaning.
+    """
     if kind is None:
-        out.print(show.table(("kind", "one line is"), [(name, one.meaning) for name, one in KINDS.items()]))
+        meanings = [(name, one.meaning) for name, one in KINDS.items()]
+        if as_json:
+            _json([{"kind": name, "meaning": meaning} for name, meaning in meanings])
+        else:
+            out.print(show.table(("kind", "one line is"), meanings))
         return
     if kind not in KINDS:
         raise UserError(f"no kind is called {kind!r}; {contract.did_you_mean(kind, KINDS)}")
-    rows = [
-        (name, "!" if field.required else "", field.type.name.lower(), field.meaning)
+    fields = [
+        {"field": name, "required": field.required, "type": field.type.name.lower(), "meaning": field.meaning}
         for name, field in KINDS[kind].fields.items()
     ]
+    if as_json:
+        _json(fields)
+        return
+    rows = [(one["field"], "!" if one["required"] else "", one["type"], one["meaning"]) for one in fields]
     out.print(show.table(("field", "", "type", "meaning"), rows))
 
 
-@app.command()
+@app.command(
+    rich_help_panel=FIRST,
+    epilog=_examples(
+        "anchorspend check",
+        "anchorspend check --data payments-2023-04.csv --institution luton_council --feed ledger",
+        "anchorspend check --data payments-2023-04.csv --contract draft.yml --json",
+    ),
+)
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="institution files; all when none is named")] = None,
     data: Annotated[Path | None, typer.Option(help="a data file: say what loading it would do")] = None,
@@ -269,7 +381,8 @@ def _check_data(
         raise UserError(f"say which feed of {institution.id}: --feed {' or '.join(institution.feeds)}")
     feed_id = feed_id or next(iter(institution.feeds))
     contract.pick({institution.id: institution}, institution.id, feed_id)
-    done = rehearse.rehearse(data, institution, feed_id, name)
+    with _working(f"reading {data.name}"):
+        done = rehearse.rehearse(data, institution, feed_id, name)
     if as_json:
         typer.echo(json.dumps(done.as_json(), ensure_ascii=False, indent=2))
     else:
@@ -283,17 +396,34 @@ def _print(shown: RenderableType) -> None:
     Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(shown)
 
 
-@app.command(name="ingest")
+@app.command(
+    name="ingest",
+    rich_help_panel=LOAD,
+    epilog=_examples(
+        "anchorspend ingest payments-2023-04.csv --institution luton_council --feed ledger",
+    ),
+)
 def ingest_file(
     file: Annotated[Path, typer.Argument(help="a file of the feed")],
     institution: Annotated[str, typer.Option(help="id of the institution")],
     feed: Annotated[str, typer.Option(help="id of the feed")],
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
-    """Land, read and load one file. Exits 1 when the file is refused."""
+    """Land, read and load one file. Exits 1 when the file is refused.
+
+    Keys of --json: file, status (loaded, refused or known: the same bytes were loaded before) and, unless known,
+    batch_id, reason, lines_read, lines_quarantined, amount_read and difference.
+    """
     postgres.start()
     found, _ = contract.pick(contract.load_institutions(), institution, feed)
     release.register()
-    landed, batch = ingest.ingest_file(found, feed, file, lambda name, lines: _say(f"{name}: {lines:,} lines"))
+    with _working(f"loading {file.name}") as tell:
+        landed, batch = ingest.ingest_file(found, feed, file, lambda name, lines: tell(f"{name}: {lines:,} lines"))
+    if as_json:
+        _json(asdict(batch) if batch else {"file": landed.name, "status": "known"})
+        if batch and batch.status == "refused":
+            raise typer.Exit(1)
+        return
     if batch is None:
         out.print(f"{landed.name}: the same bytes were loaded before; nothing to do", highlight=False)
         return
@@ -307,22 +437,77 @@ def ingest_file(
     )
 
 
-@app.command(name="release")
-def make_release() -> None:
-    """Build, audit and publish what is loaded, without Airflow. Exits 1 when a critical check fails."""
+@app.command(
+    name="release",
+    rich_help_panel=PUBLISH,
+    epilog=_examples(
+        "anchorspend release",
+        "anchorspend release --json",
+    ),
+)
+def make_release(
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object, null when nothing changed")] = False,
+) -> None:
+    """Build, audit and publish what is loaded, without Airflow. Exits 1 when a critical check fails.
+
+    Keys of --json: release_id, schema_name, batches, lines, is_sample.
+    """
     postgres.start()
     try:
-        published = release.make(_say)
+        with _working("making a release"):
+            published = release.make(_say)
     except release.AuditFailed as problem:
-        err.print(str(problem), highlight=False, soft_wrap=True)
+        err.print(str(problem), highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
-    if published is None:
+    if as_json:
+        _json(asdict(published) if published else None)
+    elif published is None:
         out.print("nothing changed since the published release")
     else:
         out.print(f"{published.schema_name}: {published.batches} batches, {published.lines:,} lines", highlight=False)
 
 
-@app.command()
+@app.command(
+    name="releases",
+    rich_help_panel=PUBLISH,
+    epilog=_examples("anchorspend releases", "anchorspend releases --limit 1 --json"),
+)
+def list_releases(
+    limit: Annotated[int, typer.Option(min=1, help="how many, newest first")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON array")] = False,
+) -> None:
+    """List releases and attempts at one: when, how much, whether published, and why not.
+
+    Keys of --json: release_id, status (building, published or failed), opened_at, closed_at, is_sample, batches, lines,
+    amount (text), checks, failed_critical, warnings, reason.
+    """
+    postgres.start()
+    found = history.releases()[:limit]
+    if as_json:
+        _json(found)
+        return
+    if not found:
+        raise UserError("no release was made yet; run `anchorspend release`")
+    headings = ("release", "status", "closed", "batches", "lines", "pounds", "failed checks", "data", "reason")
+    rows = [
+        (
+            *(one["release_id"], one["status"], one["closed_at"] and f"{one['closed_at']:%Y-%m-%d %H:%M}"),
+            *("" if one[name] is None else f"{one[name]:,}" for name in ("batches", "lines", "amount")),
+            f"{one['failed_critical']} critical, {one['warnings']} warnings of {one['checks']}",
+            *("sample" if one["is_sample"] else "", (one["reason"] or "").partition("\n")[0]),
+        )
+        for one in found
+    ]
+    out.print(show.table(headings, rows))
+
+
+@app.command(
+    rich_help_panel=REVIEW,
+    epilog=_examples(
+        "anchorspend review",
+        "anchorspend review --limit 5 --json",
+    ),
+)
 def review(
     limit: Annotated[int, typer.Option(min=1, help="how many questions")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON array")] = False,
@@ -330,13 +515,17 @@ def review(
     """List the undecided pairs of suppliers on which most pounds hang, for a person to decide.
 
     Shows names as published: for those who may see the schema `raw`.
-    """
-    from anchorspend.resolve import review as questions  # Splink and pandas take seconds
 
-    postgres.start()
-    found = questions(limit)
+    Keys of --json: supplier_record_id, institution_id, name, supplier_id, other_supplier_id, other_name,
+    other_institutions, probability, evidence, pounds.
+    """
+    with _working("looking for doubtful pairs"):
+        from anchorspend.resolve import review as questions  # Splink and pandas take seconds
+
+        postgres.start()
+        found = questions(limit)
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], default=str))
+        _json([asdict(one) for one in found])
         return
     headings = ("pounds", "record", "of", "name", "may be supplier", "name there", "likely")
     rows = [
@@ -349,7 +538,13 @@ def review(
     out.print(show.table(headings, rows))
 
 
-@app.command()
+@app.command(
+    rich_help_panel=REVIEW,
+    epilog=_examples(
+        "anchorspend decide same RECORD SUPPLIER --by 'category manager' --reason 'one address'",
+        "anchorspend decide register SUPPLIER --register company --number 01234567 --by auditor --reason 'its invoice'",
+    ),
+)
 def decide(
     kind: Annotated[str, typer.Argument(help="same, different or register")],
     left: Annotated[str, typer.Argument(help="id of a supplier record, or of a supplier for all its records")],
@@ -381,7 +576,12 @@ def decide(
     out.print(f"decision {made}; `anchorspend undo {made}` takes it back", highlight=False)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=REVIEW,
+    epilog=_examples(
+        "anchorspend undo 7",
+    ),
+)
 def undo(decision: Annotated[int, typer.Argument(help="number of the decision")]) -> None:
     """Take a decision about suppliers back; it stays on record."""
     from anchorspend.resolve import undo as take_back
@@ -390,7 +590,14 @@ def undo(decision: Annotated[int, typer.Argument(help="number of the decision")]
     take_back(decision)
 
 
-@app.command(name="evaluate-resolution")
+@app.command(
+    name="evaluate-resolution",
+    rich_help_panel=REVIEW,
+    epilog=_examples(
+        "anchorspend evaluate-resolution",
+        "anchorspend evaluate-resolution --judged names.csv --json",
+    ),
+)
 def evaluate_resolution(
     judged: Annotated[Path | None, typer.Option(help="CSV of names that people judged, to be measured too")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
@@ -400,11 +607,12 @@ def evaluate_resolution(
     Keys of --json: precision, recall, pound_error, pound_split, linked_pairs, true_pairs, records, equal_names, fuzzy,
     fuzzy_threshold and, with --judged, judged.
     """
-    from anchorspend.resolve import evaluate
+    with _working("measuring the resolution"):
+        from anchorspend.resolve import evaluate
 
-    postgres.start()
-    found = evaluate.standing()
-    names = evaluate.judged(judged) if judged else None
+        postgres.start()
+        found = evaluate.standing()
+        names = evaluate.judged(judged) if judged else None
     if as_json:
         told = asdict(found)
         typer.echo(json.dumps({**told.pop("resolution"), **told, **({"judged": asdict(names)} if names else {})}))
@@ -427,11 +635,21 @@ def evaluate_resolution(
         )
 
 
-@app.command()
+@app.command(
+    rich_help_panel=LOOK,
+    epilog=_examples(
+        "anchorspend scorecard",
+        "anchorspend scorecard --json > scorecard.json",
+    ),
+)
 def scorecard(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON array, shares as fractions from 0 to 1")] = False,
 ) -> None:
-    """Print % local spend by institution and year, with bounds, target and status."""
+    """Print % local spend by institution and year, with bounds, target and status.
+
+    Keys of --json: institution_name, financial_year, definition_id, value, value_low, value_high, coverage,
+    total_amount, target, status, release_id, is_sample.
+    """
     postgres.start()
     scores = show.scorecard()
     if as_json:
@@ -440,7 +658,14 @@ def scorecard(
         out.print(show.scorecard_table(scores))
 
 
-@app.command(name="compare-definitions")
+@app.command(
+    name="compare-definitions",
+    rich_help_panel=LOOK,
+    epilog=_examples(
+        "anchorspend compare-definitions primary secondary --year 2017-18",
+        "anchorspend compare-definitions primary luton_borough --institution luton_council --csv",
+    ),
+)
 def compare_definitions(
     a: Annotated[str, typer.Argument(help="a definition of local, such as primary")],
     b: Annotated[str, typer.Argument(help="another, such as secondary")],
@@ -470,24 +695,46 @@ def compare_definitions(
         out.print(compare.shown(done, limit), highlight=False)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=LOOK,
+    epilog=_examples(
+        "anchorspend sql 'select * from release'",
+        "anchorspend sql --csv \"select * from fct_spend where institution_id = 'luton_council'\" > lines.csv",
+        "anchorspend sql --json 'select kpi_id, unit from kpi_definition'",
+    ),
+)
 def sql(
     statement: Annotated[str, typer.Argument(help="a SELECT over schema marts")],
     as_csv: Annotated[bool, typer.Option("--csv", help="comma-separated, for a file or a pipe")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON array")] = False,
 ) -> None:
     """Run a query as `bi_reader`, who reads the published tables and nothing else.
 
-    Starts the embedded server if it is down.
+    Starts the embedded server if it is down. Keys of --json: the columns; decimals are text, to the last digit.
     """
+    if as_csv and as_json:
+        raise UserError("--json or --csv, not both")
     postgres.start()
-    names, rows = show.query(statement)
-    if as_csv:
+    with _working("asking the database"):
+        names, rows = show.query(statement)
+    if as_json:
+        if len(set(names)) < len(names):
+            raise UserError("two columns have one name, which JSON cannot hold; name them with `as`")
+        _json([dict(zip(names, row, strict=True)) for row in rows])
+    elif as_csv:
         show.write_csv(names, rows, sys.stdout)
     else:
         out.print(show.table(names, rows))
 
 
-@app.command(name="export")
+@app.command(
+    name="export",
+    rich_help_panel=PUBLISH,
+    epilog=_examples(
+        "anchorspend export county",
+        "anchorspend export county --format parquet --release 3",
+    ),
+)
 def export_release(
     folder: Annotated[Path, typer.Argument(help="a new or empty folder")],
     form: Annotated[str, typer.Option("--format", help="csv or parquet")] = "csv",
@@ -500,7 +747,8 @@ def export_release(
     if form not in ("csv", "parquet"):
         raise UserError(f"{form!r} is no format; say csv or parquet")
     postgres.start()
-    done = export.export(folder, form, release_id, _say)  # type: ignore[arg-type]  # checked above
+    with _working(f"writing to {folder}") as tell:
+        done = export.export(folder, form, release_id, tell)  # type: ignore[arg-type]  # checked above
     rows = sum(table.rows for table in done.tables)
     out.print(
         f"release {done.release_id} of {done.published_at:%Y-%m-%d}{', SAMPLE DATA' if done.is_sample else ''}: "
@@ -510,7 +758,13 @@ def export_release(
     )
 
 
-@app.command(name="transparency-code")
+@app.command(
+    name="transparency-code",
+    rich_help_panel=PUBLISH,
+    epilog=_examples(
+        "anchorspend transparency-code luton_council q1.csv --year 2019-20 --quarter 1",
+    ),
+)
 def transparency_code(
     institution: Annotated[str, typer.Argument(help="id of an institution that sends its ledger")],
     file: Annotated[Path, typer.Argument(help="the CSV file to write")],
@@ -523,7 +777,8 @@ def transparency_code(
         raise UserError(f"{file}: exists already; name a new file")
     postgres.start()
     text = io.StringIO(newline="")
-    done = export.transparency_code(text, institution, year, quarter, recommended=recommended)
+    with _working(f"writing {file.name}"):
+        done = export.transparency_code(text, institution, year, quarter, recommended=recommended)
     file.write_text(text.getvalue(), encoding="utf-8", newline="")
     out.print(f"{file}: {done.lines:,} lines, £{done.amount:,.2f}", highlight=False, soft_wrap=True)
     if done.not_net:
@@ -532,6 +787,31 @@ def transparency_code(
             highlight=False,
             soft_wrap=True,
         )
+
+
+@app.command(
+    rich_help_panel=OPERATE, epilog=_examples("anchorspend doctor", "anchorspend doctor --json || notify-somebody")
+)
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON array; its keys never change meaning")] = False,
+) -> None:
+    """Look this installation over and say what to do: versions, rights, disk, feeds, release, Airflow. Changes nothing.
+
+    Exits 1 when there are warnings, 2 when there is a problem.
+
+    Keys of --json: check, status (ok, warning or problem), found, to_do (empty when nothing).
+    """
+    with _working("looking the installation over"):
+        from anchorspend import doctor as examination  # dbt and pandas are not needed, and still it takes a second
+
+        findings = examination.examine()
+    if as_json:
+        _json([asdict(one) for one in findings])
+    else:
+        colours = {"ok": "green", "warning": "yellow", "problem": "red"}
+        rows = [(one.check, Text(one.status, style=colours[one.status]), one.found, one.to_do) for one in findings]
+        out.print(show.table(("check", "status", "found", "to do"), rows))
+    raise typer.Exit({"ok": 0, "warning": 1, "problem": 2}[examination.worst(findings)])
 
 
 def main() -> None:
@@ -544,3 +824,6 @@ def main() -> None:
     except KeyboardInterrupt:
         err.print("stopped")
         sys.exit(130)
+    except Exception:  # not 1, which says that the command did its work
+        traceback.print_exc()
+        sys.exit(3)
