@@ -19,7 +19,7 @@ class AnchorspendViews(AirflowPlugin):
 
     name = "anchorspend_views"
     external_views: ClassVar[list[dict[str, Any]]] = [
-        {"name": "Review pages", "href": f"{ROOT}/pages/", "url_route": "review-pages", "nav_top_level": True},
+        {"name": "Review", "href": f"{ROOT}/pages/", "url_route": "review-pages", "nav_top_level": True},
         {"name": "Releases", "href": f"{ROOT}/releases", "url_route": "releases", "nav_top_level": True},
         {"name": "Data Docs", "href": f"{ROOT}/data-docs/", "url_route": "data-docs", "category": "docs"},
         {"name": "dbt docs", "href": f"{ROOT}/dbt-docs/", "url_route": "dbt-docs", "category": "docs"},
@@ -28,9 +28,9 @@ class AnchorspendViews(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # Airflow only reads it
         """The app, when the API server asks."""
-        from anchorspend_airflow.app import views
+        from anchorspend_airflow.app import app
 
-        return [{"name": "Anchorspend", "app": views, "url_prefix": PREFIX}]
+        return [{"name": "Anchorspend", "app": app, "url_prefix": PREFIX}]
 
     @cached_property
     def global_operator_extra_links(self) -> list[Any]:  # type: ignore[override]  # Airflow only reads it

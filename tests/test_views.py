@@ -19,6 +19,7 @@ from test_release import County, little_county
 
 ROLES = ("viewer", "user", "op", "admin")
 PERSON = "Jane Doe"
+RUN = "audit/data_docs/validations/dim_supplier/__none__/20261123T063710.963897Z"
 
 # A parent such as Airflow's: its auth manager, its middleware, the app mounted where the plugin says.
 SERVE = """
@@ -103,12 +104,12 @@ def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) 
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder with pages, Data Docs and dbt docs, and secrets beside them."""
     state = tmp_path_factory.mktemp("views")
-    for name in ("pages/release_0002", "audit/data_docs/static", "postgres"):
+    for name in ("pages/release_0002", "audit/data_docs/static", "postgres", RUN):
         (state / name).mkdir(parents=True)
     (state / "pages" / "current").symlink_to("release_0002")
     (state / "pages" / "current" / "index.html").write_text("<p>review page</p>")
     (state / "pages" / "current" / "way_out").symlink_to(state / "postgres")
-    (state / "audit" / "data_docs" / "index.html").write_text("<p>data docs</p>")
+    (state / RUN / "warehouse-dim_supplier.html").write_text("<p>data docs</p>")
     (state / "audit" / "data_docs" / "static" / "styles.css").write_text("p {}")
     (state / "postgres" / "passwords.json").write_text("hidden-word")
     return state
@@ -198,7 +199,7 @@ def test_airflow_loads_the_plugins_without_error(answers: Answers) -> None:
     _, told = answers
     assert told["errors"] == {}
     views = [view for plugin in told["plugins"] for view in plugin["views"]]
-    assert {view["name"] for view in views} == {"Review pages", "Releases", "Data Docs", "dbt docs"}
+    assert {view["name"] for view in views} == {"Review", "Releases", "Data Docs", "dbt docs"}
     assert len({view["url_route"] for view in views}) == len(views)
 
 
@@ -234,6 +235,9 @@ def test_pages_say_what_they_are_to_show(answers: Answers) -> None:
     assert "not an amount of money" in seen["/anchorspend/quarantine/1"]
     assert "901" in seen["/anchorspend/quarantine/1"]
     assert seen["/anchorspend/pages/"] == "<p>review page</p>"
+    data_docs = answers[0]["op", "/anchorspend/data-docs/"].text
+    assert f'<a href="{RUN.partition("data_docs/")[2]}/warehouse-dim_supplier.html">dim_supplier</a>' in data_docs
+    assert "2026-11-23 06:37" in data_docs
 
 
 @pytest.mark.parametrize("path", ["/anchorspend/releases", *PAGES[1:4]])

@@ -7,13 +7,13 @@ password anyway. A mounted app would ask for neither, so folders are served by r
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_view
 from anchorspend import settings
-from anchorspend import views as pages
 from anchorspend.errors import UserError
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -29,6 +29,13 @@ NO_SCRIPT = POLICY + "'none'"
 OWN_SCRIPTS = POLICY + "'self'"
 # dbt's page is one script that holds others in itself and evaluates templates.
 DBT_SCRIPTS = POLICY + "'self' 'unsafe-inline' 'unsafe-eval'; connect-src 'self' data:"
+
+
+def pages() -> ModuleType:
+    """The pages, imported when one is first asked for: it costs a third of a second, and Airflow waits to start."""
+    from anchorspend import views
+
+    return views
 
 
 def sees_personal(user: GetUserDep) -> bool:
@@ -52,7 +59,7 @@ def only_who_sees_personal(personal: Annotated[bool, Depends(sees_personal)]) ->
 Personal = Annotated[bool, Depends(sees_personal)]
 Batches = Annotated[list[int], Depends(numbers)]
 
-views = FastAPI(
+app = FastAPI(
     title="Anchorspend",
     docs_url=None,
     redoc_url=None,
@@ -62,7 +69,7 @@ views = FastAPI(
 )
 
 
-@views.middleware("http")
+@app.middleware("http")
 async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Tell browsers what a page may do, and every cache to keep none."""
     response = await call_next(request)
@@ -78,7 +85,7 @@ def told(request: Request, status: int, text: str) -> Response:
     if not for_a_person(request):
         return JSONResponse({"detail": text}, status)
     heading = {403: "Not for your role", 404: "Not there"}.get(status, "That did not work")
-    return HTMLResponse(pages.message(heading, text, f"{request.scope['root_path']}/"), status)
+    return HTMLResponse(pages().message(heading, text, f"{request.scope['root_path']}/"), status)
 
 
 def for_a_person(request: Request) -> bool:
@@ -86,7 +93,7 @@ def for_a_person(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-@views.exception_handler(AnyHTTPException)
+@app.exception_handler(AnyHTTPException)
 def refused(request: Request, problem: AnyHTTPException) -> Response:
     """Send a browser that is not logged in to the login and back; tell everyone else what is wrong."""
     if problem.status_code == 401 and for_a_person(request):
@@ -94,34 +101,34 @@ def refused(request: Request, problem: AnyHTTPException) -> Response:
     return told(request, problem.status_code, problem.detail)
 
 
-@views.exception_handler(UserError)
+@app.exception_handler(UserError)
 def wrong(request: Request, problem: UserError) -> Response:
     """Tell what a person can put right."""
     return told(request, 404, str(problem))
 
 
-@views.get("/releases")
+@app.get("/releases")
 def releases(personal: Personal) -> str:
     """Every release."""
-    return pages.releases(personal=personal)
+    return pages().releases(personal=personal)
 
 
-@views.get("/release/{release_id}")
+@app.get("/release/{release_id}")
 def release(release_id: int, personal: Personal) -> str:
     """One release and its checks."""
-    return pages.release(release_id, personal=personal)
+    return pages().release(release_id, personal=personal)
 
 
-@views.get("/batch/{ids}")
+@app.get("/batch/{ids}")
 def batch(ids: Batches, personal: Personal) -> str:
     """One batch or several."""
-    return pages.batches(ids, personal=personal)
+    return pages().batches(ids, personal=personal)
 
 
-@views.get("/quarantine/{ids}")
+@app.get("/quarantine/{ids}")
 def quarantine(ids: Batches, personal: Personal) -> str:
     """What could not be read of one batch or several."""
-    return pages.quarantine(ids, personal=personal)
+    return pages().quarantine(ids, personal=personal)
 
 
 async def file_of(folder: Path, path: str, request: Request, policy: str, missing: str) -> Response:
@@ -135,21 +142,23 @@ async def file_of(folder: Path, path: str, request: Request, policy: str, missin
     return response
 
 
-@views.get("/pages/{path:path}")
+@app.get("/pages/{path:path}")
 async def review_page(path: str, request: Request) -> Response:
     """The review pages of the published release."""
     missing = "There are no review pages yet; publishing a release writes them."
     return await file_of(settings.state() / "pages" / "current", path, request, OWN_SCRIPTS, missing)
 
 
-@views.get("/data-docs/{path:path}", dependencies=[Depends(only_who_sees_personal)])
+@app.get("/data-docs/{path:path}", dependencies=[Depends(only_who_sees_personal)])
 async def data_docs(path: str, request: Request) -> Response:
     """Great Expectations' pages. Their scripts come from elsewhere and would meet cells of the data: none runs."""
-    missing = "There are no Data Docs yet; auditing a release writes them."
-    return await file_of(settings.state() / "audit" / "data_docs", path, request, NO_SCRIPT, missing)
+    folder = settings.state() / "audit" / "data_docs"
+    if path in {"", "index.html"}:
+        return HTMLResponse(pages().data_docs(folder))
+    return await file_of(folder, path, request, NO_SCRIPT, "")
 
 
-@views.get("/dbt-docs/{path:path}")
+@app.get("/dbt-docs/{path:path}")
 async def dbt_docs(path: str, request: Request) -> Response:
     """dbt's pages on the models."""
     folder = settings.state() / "dbt_docs"

@@ -4,6 +4,7 @@ Each takes whether its reader may see what can hold a payee's name; without it t
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -57,6 +58,19 @@ def quarantine(ids: Sequence[int], *, personal: bool) -> str:
         ids=_path(ids),
         personal=personal,
     )
+
+
+def data_docs(folder: Path) -> str:
+    """The page that leads to Great Expectations' pages in a folder; their own index is empty without its scripts."""
+    audits = [
+        (f"{run[:4]}-{run[4:6]}-{run[6:8]} {run[9:11]}:{run[11:13]}", suite, path.relative_to(folder).as_posix())
+        for path in folder.glob("validations/*/*/*/*.html")
+        for suite, run in [(path.parts[-4], path.parts[-2])]
+    ]
+    if not audits:
+        raise UserError("There are no Data Docs yet; auditing a release writes them.")
+    suites = [(path.stem, path.relative_to(folder).as_posix()) for path in sorted(folder.glob("expectations/*.html"))]
+    return _page("data_docs.html", suites=suites, audits=sorted(audits, reverse=True))
 
 
 def message(heading: str, text: str, root: str) -> str:
