@@ -107,74 +107,6 @@ def run_demo() -> None:
 
 
 @app.command(
-    rich_help_panel=OPERATE,
-    epilog=_examples(
-        "anchorspend up",
-        "ANCHORSPEND_STATE=/srv/anchorspend anchorspend up",
-    ),
-)
-def up() -> None:
-    """Start PostgreSQL and Airflow and leave them running until `down`."""
-    with _working("PostgreSQL and Airflow are starting"):
-        postgres.start()
-        _say("PostgreSQL runs; Airflow is starting")
-        address = airflow.start()
-    out.print(f"Airflow: {address.url}\n  user {address.user}\n  password {address.password}", highlight=False)
-    out.print("Warehouse: .venv/bin/anchorspend sql, or any client with the URL in .state/postgres/addresses.json")
-
-
-@app.command(
-    rich_help_panel=OPERATE,
-    epilog=_examples(
-        "anchorspend down",
-    ),
-)
-def down() -> None:
-    """Stop what `up` started."""
-    airflow.stop()
-    postgres.stop()
-
-
-@app.command(
-    rich_help_panel=OPERATE,
-    epilog=_examples(
-        "anchorspend prepare",
-    ),
-)
-def prepare() -> None:
-    """Parse the dbt project, which the release DAG is drawn from. Needs no database."""
-    with _working("parsing the dbt project"):
-        manifest = model.prepare()
-    out.print(str(manifest), highlight=False, soft_wrap=True)
-
-
-@app.command(
-    rich_help_panel=OPERATE,
-    epilog=_examples(
-        "anchorspend docs",
-    ),
-)
-def docs() -> None:
-    """Write docs/data_dictionary.md and docs/kpis.md from the dbt project's YAML and seeds. Needs no database."""
-    for path in dictionary.write():
-        out.print(str(path), highlight=False, soft_wrap=True)
-
-
-@app.command(
-    rich_help_panel=OPERATE,
-    epilog=_examples(
-        "anchorspend setup",
-        "ANCHORSPEND_WAREHOUSE_URL=postgresql://owner:...@db.example/anchorspend anchorspend setup",
-    ),
-)
-def setup() -> None:
-    """Create the warehouse's schemas, tables and roles, or bring them up to date. Safe to run again."""
-    postgres.start()
-    warehouse.set_up(unquote(urlsplit(warehouse.reader_url()).password or ""))
-    release.register()
-
-
-@app.command(
     rich_help_panel=FIRST,
     epilog=_examples(
         "anchorspend sample county",
@@ -438,67 +370,95 @@ def ingest_file(
 
 
 @app.command(
-    name="release",
-    rich_help_panel=PUBLISH,
+    rich_help_panel=LOOK,
     epilog=_examples(
-        "anchorspend release",
-        "anchorspend release --json",
+        "anchorspend scorecard",
+        "anchorspend scorecard --json > scorecard.json",
     ),
 )
-def make_release(
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object, null when nothing changed")] = False,
+def scorecard(
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON array, shares as fractions from 0 to 1")] = False,
 ) -> None:
-    """Build, audit and publish what is loaded, without Airflow. Exits 1 when a critical check fails.
+    """Print % local spend by institution and year, with bounds, target and status.
 
-    Keys of --json: release_id, schema_name, batches, lines, is_sample.
+    Keys of --json: institution_name, financial_year, definition_id, value, value_low, value_high, coverage,
+    total_amount, target, status, release_id, is_sample.
     """
     postgres.start()
-    try:
-        with _working("making a release"):
-            published = release.make(_say)
-    except release.AuditFailed as problem:
-        err.print(str(problem), highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
+    scores = show.scorecard()
     if as_json:
-        _json(asdict(published) if published else None)
-    elif published is None:
-        out.print("nothing changed since the published release")
+        typer.echo(json.dumps(scores, default=float))
     else:
-        out.print(f"{published.schema_name}: {published.batches} batches, {published.lines:,} lines", highlight=False)
+        out.print(show.scorecard_table(scores))
 
 
 @app.command(
-    name="releases",
-    rich_help_panel=PUBLISH,
-    epilog=_examples("anchorspend releases", "anchorspend releases --limit 1 --json"),
+    name="compare-definitions",
+    rich_help_panel=LOOK,
+    epilog=_examples(
+        "anchorspend compare-definitions primary secondary --year 2017-18",
+        "anchorspend compare-definitions primary luton_borough --institution luton_council --csv",
+    ),
 )
-def list_releases(
-    limit: Annotated[int, typer.Option(min=1, help="how many, newest first")] = 20,
+def compare_definitions(
+    a: Annotated[str, typer.Argument(help="a definition of local, such as primary")],
+    b: Annotated[str, typer.Argument(help="another, such as secondary")],
+    institution: Annotated[
+        str | None, typer.Option(help="id of an institution; all together when none is named")
+    ] = None,
+    year: Annotated[str | None, typer.Option(help="financial year, such as 2017-18; all when none is named")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="suppliers shown of each pair of statuses")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object; its keys never change meaning")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="the suppliers, comma-separated")] = False,
+) -> None:
+    """Name the suppliers that are local under one definition and not under another, with the pounds between them.
+
+    Keys of --json: a, b, institution, year, local_a, local_b, difference, local_in_b_only, local_in_a_only, moves,
+    suppliers. Shown are the first 20 of each pair of statuses; --json and --csv hold all unless --limit is given.
+    """
+    if as_json and as_csv:
+        raise UserError("--json or --csv, not both")
+    postgres.start()
+    done = compare.compare(a, b, institution, year)
+    if as_json:
+        typer.echo(json.dumps(compare.as_json(done, limit), default=float, ensure_ascii=False, indent=2))
+    elif as_csv:
+        rows = [[row[name] for name in compare.COLUMNS] for row in done.rows(limit)]
+        show.write_csv(compare.COLUMNS, rows, sys.stdout)
+    else:
+        out.print(compare.shown(done, limit), highlight=False)
+
+
+@app.command(
+    rich_help_panel=LOOK,
+    epilog=_examples(
+        "anchorspend sql 'select * from release'",
+        "anchorspend sql --csv \"select * from fct_spend where institution_id = 'luton_council'\" > lines.csv",
+        "anchorspend sql --json 'select kpi_id, unit from kpi_definition'",
+    ),
+)
+def sql(
+    statement: Annotated[str, typer.Argument(help="a SELECT over schema marts")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="comma-separated, for a file or a pipe")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON array")] = False,
 ) -> None:
-    """List releases and attempts at one: when, how much, whether published, and why not.
+    """Run a query as `bi_reader`, who reads the published tables and nothing else.
 
-    Keys of --json: release_id, status (building, published or failed), opened_at, closed_at, is_sample, batches, lines,
-    amount (text), checks, failed_critical, warnings, reason.
+    Starts the embedded server if it is down. Keys of --json: the columns; decimals are text, to the last digit.
     """
+    if as_csv and as_json:
+        raise UserError("--json or --csv, not both")
     postgres.start()
-    found = history.releases()[:limit]
+    with _working("asking the database"):
+        names, rows = show.query(statement)
     if as_json:
-        _json(found)
-        return
-    if not found:
-        raise UserError("no release was made yet; run `anchorspend release`")
-    headings = ("release", "status", "closed", "batches", "lines", "pounds", "failed checks", "data", "reason")
-    rows = [
-        (
-            *(one["release_id"], one["status"], one["closed_at"] and f"{one['closed_at']:%Y-%m-%d %H:%M}"),
-            *("" if one[name] is None else f"{one[name]:,}" for name in ("batches", "lines", "amount")),
-            f"{one['failed_critical']} critical, {one['warnings']} warnings of {one['checks']}",
-            *("sample" if one["is_sample"] else "", (one["reason"] or "").partition("\n")[0]),
-        )
-        for one in found
-    ]
-    out.print(show.table(headings, rows))
+        if len(set(names)) < len(names):
+            raise UserError("two columns have one name, which JSON cannot hold; name them with `as`")
+        _json([dict(zip(names, row, strict=True)) for row in rows])
+    elif as_csv:
+        show.write_csv(names, rows, sys.stdout)
+    else:
+        out.print(show.table(names, rows))
 
 
 @app.command(
@@ -636,95 +596,67 @@ def evaluate_resolution(
 
 
 @app.command(
-    rich_help_panel=LOOK,
+    name="release",
+    rich_help_panel=PUBLISH,
     epilog=_examples(
-        "anchorspend scorecard",
-        "anchorspend scorecard --json > scorecard.json",
+        "anchorspend release",
+        "anchorspend release --json",
     ),
 )
-def scorecard(
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON array, shares as fractions from 0 to 1")] = False,
+def make_release(
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object, null when nothing changed")] = False,
 ) -> None:
-    """Print % local spend by institution and year, with bounds, target and status.
+    """Build, audit and publish what is loaded, without Airflow. Exits 1 when a critical check fails.
 
-    Keys of --json: institution_name, financial_year, definition_id, value, value_low, value_high, coverage,
-    total_amount, target, status, release_id, is_sample.
+    Keys of --json: release_id, schema_name, batches, lines, is_sample.
     """
     postgres.start()
-    scores = show.scorecard()
+    try:
+        with _working("making a release"):
+            published = release.make(_say)
+    except release.AuditFailed as problem:
+        err.print(str(problem), highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
     if as_json:
-        typer.echo(json.dumps(scores, default=float))
+        _json(asdict(published) if published else None)
+    elif published is None:
+        out.print("nothing changed since the published release")
     else:
-        out.print(show.scorecard_table(scores))
+        out.print(f"{published.schema_name}: {published.batches} batches, {published.lines:,} lines", highlight=False)
 
 
 @app.command(
-    name="compare-definitions",
-    rich_help_panel=LOOK,
-    epilog=_examples(
-        "anchorspend compare-definitions primary secondary --year 2017-18",
-        "anchorspend compare-definitions primary luton_borough --institution luton_council --csv",
-    ),
+    name="releases",
+    rich_help_panel=PUBLISH,
+    epilog=_examples("anchorspend releases", "anchorspend releases --limit 1 --json"),
 )
-def compare_definitions(
-    a: Annotated[str, typer.Argument(help="a definition of local, such as primary")],
-    b: Annotated[str, typer.Argument(help="another, such as secondary")],
-    institution: Annotated[
-        str | None, typer.Option(help="id of an institution; all together when none is named")
-    ] = None,
-    year: Annotated[str | None, typer.Option(help="financial year, such as 2017-18; all when none is named")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="suppliers shown of each pair of statuses")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object; its keys never change meaning")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="the suppliers, comma-separated")] = False,
-) -> None:
-    """Name the suppliers that are local under one definition and not under another, with the pounds between them.
-
-    Keys of --json: a, b, institution, year, local_a, local_b, difference, local_in_b_only, local_in_a_only, moves,
-    suppliers. Shown are the first 20 of each pair of statuses; --json and --csv hold all unless --limit is given.
-    """
-    if as_json and as_csv:
-        raise UserError("--json or --csv, not both")
-    postgres.start()
-    done = compare.compare(a, b, institution, year)
-    if as_json:
-        typer.echo(json.dumps(compare.as_json(done, limit), default=float, ensure_ascii=False, indent=2))
-    elif as_csv:
-        rows = [[row[name] for name in compare.COLUMNS] for row in done.rows(limit)]
-        show.write_csv(compare.COLUMNS, rows, sys.stdout)
-    else:
-        out.print(compare.shown(done, limit), highlight=False)
-
-
-@app.command(
-    rich_help_panel=LOOK,
-    epilog=_examples(
-        "anchorspend sql 'select * from release'",
-        "anchorspend sql --csv \"select * from fct_spend where institution_id = 'luton_council'\" > lines.csv",
-        "anchorspend sql --json 'select kpi_id, unit from kpi_definition'",
-    ),
-)
-def sql(
-    statement: Annotated[str, typer.Argument(help="a SELECT over schema marts")],
-    as_csv: Annotated[bool, typer.Option("--csv", help="comma-separated, for a file or a pipe")] = False,
+def list_releases(
+    limit: Annotated[int, typer.Option(min=1, help="how many, newest first")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON array")] = False,
 ) -> None:
-    """Run a query as `bi_reader`, who reads the published tables and nothing else.
+    """List releases and attempts at one: when, how much, whether published, and why not.
 
-    Starts the embedded server if it is down. Keys of --json: the columns; decimals are text, to the last digit.
+    Keys of --json: release_id, status (building, published or failed), opened_at, closed_at, is_sample, batches, lines,
+    amount (text), checks, failed_critical, warnings, reason.
     """
-    if as_csv and as_json:
-        raise UserError("--json or --csv, not both")
     postgres.start()
-    with _working("asking the database"):
-        names, rows = show.query(statement)
+    found = history.releases()[:limit]
     if as_json:
-        if len(set(names)) < len(names):
-            raise UserError("two columns have one name, which JSON cannot hold; name them with `as`")
-        _json([dict(zip(names, row, strict=True)) for row in rows])
-    elif as_csv:
-        show.write_csv(names, rows, sys.stdout)
-    else:
-        out.print(show.table(names, rows))
+        _json(found)
+        return
+    if not found:
+        raise UserError("no release was made yet; run `anchorspend release`")
+    headings = ("release", "status", "closed", "batches", "lines", "pounds", "failed checks", "data", "reason")
+    rows = [
+        (
+            *(one["release_id"], one["status"], one["closed_at"] and f"{one['closed_at']:%Y-%m-%d %H:%M}"),
+            *("" if one[name] is None else f"{one[name]:,}" for name in ("batches", "lines", "amount")),
+            f"{one['failed_critical']} critical, {one['warnings']} warnings of {one['checks']}",
+            *("sample" if one["is_sample"] else "", (one["reason"] or "").partition("\n")[0]),
+        )
+        for one in found
+    ]
+    out.print(show.table(headings, rows))
 
 
 @app.command(
@@ -790,6 +722,35 @@ def transparency_code(
 
 
 @app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend up",
+        "ANCHORSPEND_STATE=/srv/anchorspend anchorspend up",
+    ),
+)
+def up() -> None:
+    """Start PostgreSQL and Airflow and leave them running until `down`."""
+    with _working("PostgreSQL and Airflow are starting"):
+        postgres.start()
+        _say("PostgreSQL runs; Airflow is starting")
+        address = airflow.start()
+    out.print(f"Airflow: {address.url}\n  user {address.user}\n  password {address.password}", highlight=False)
+    out.print("Warehouse: .venv/bin/anchorspend sql, or any client with the URL in .state/postgres/addresses.json")
+
+
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend down",
+    ),
+)
+def down() -> None:
+    """Stop what `up` started."""
+    airflow.stop()
+    postgres.stop()
+
+
+@app.command(
     rich_help_panel=OPERATE, epilog=_examples("anchorspend doctor", "anchorspend doctor --json || notify-somebody")
 )
 def doctor(
@@ -812,6 +773,45 @@ def doctor(
         rows = [(one.check, Text(one.status, style=colours[one.status]), one.found, one.to_do) for one in findings]
         out.print(show.table(("check", "status", "found", "to do"), rows))
     raise typer.Exit({"ok": 0, "warning": 1, "problem": 2}[examination.worst(findings)])
+
+
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend prepare",
+    ),
+)
+def prepare() -> None:
+    """Parse the dbt project, which the release DAG is drawn from. Needs no database."""
+    with _working("parsing the dbt project"):
+        manifest = model.prepare()
+    out.print(str(manifest), highlight=False, soft_wrap=True)
+
+
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend docs",
+    ),
+)
+def docs() -> None:
+    """Write docs/data_dictionary.md and docs/kpis.md from the dbt project's YAML and seeds. Needs no database."""
+    for path in dictionary.write():
+        out.print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command(
+    rich_help_panel=OPERATE,
+    epilog=_examples(
+        "anchorspend setup",
+        "ANCHORSPEND_WAREHOUSE_URL=postgresql://owner:...@db.example/anchorspend anchorspend setup",
+    ),
+)
+def setup() -> None:
+    """Create the warehouse's schemas, tables and roles, or bring them up to date. Safe to run again."""
+    postgres.start()
+    warehouse.set_up(unquote(urlsplit(warehouse.reader_url()).password or ""))
+    release.register()
 
 
 def main() -> None:

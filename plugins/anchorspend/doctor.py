@@ -187,8 +187,8 @@ def _institution_files() -> Found:
             contract.load_institution(path)
         except UserError as problem:
             wrong.append(str(problem))
-    for problem in wrong:
-        yield "problem", problem, "Correct the file; `anchorspend check` reads it again."
+    for told in wrong:
+        yield "problem", told, "Correct the file; `anchorspend check` reads it again."
     if not paths:
         yield "problem", f"{settings.institutions()} holds none", "Write one with `anchorspend inspect FILE --draft`."
     elif not wrong:
@@ -418,9 +418,9 @@ def _addresses() -> Found:
 
 
 def _started() -> Iterator[tuple[str, psutil.Process]]:
-    places = (
+    places: tuple[tuple[str, Path, Callable[[str], str]], ...] = (
         ("PostgreSQL", settings.state() / "postgres" / "data" / "postmaster.pid", lambda text: text.split()[0]),
-        ("Airflow", airflow.folder() / "running.json", lambda text: json.loads(text)["pid"]),
+        ("Airflow", airflow.folder() / "running.json", lambda text: str(json.loads(text)["pid"])),
     )
     for name, path, read in places:
         with contextlib.suppress(OSError, ValueError, KeyError, IndexError, psutil.Error):
