@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 export DBT_SEND_ANONYMOUS_USAGE_STATS = False
 export GX_ANALYTICS_ENABLED = False
 export DO_NOT_TRACK = 1
+# Airflow and dbt are 3,500 modules and a demo two hundred processes: each module is compiled once, and kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test lint bench lock clean

@@ -13,8 +13,8 @@ from anchorspend.contract import load_institutions
 from anchorspend.errors import UserError
 from anchorspend.server import airflow, postgres
 
-_LIMIT_SECONDS = 1200
-_READING_SECONDS = 180
+_LIMIT_SECONDS = 3600
+_READING_SECONDS = 600
 _QUIET_SECONDS = "8"  # every file is there from the start, so a release need not wait long for another
 
 Say = Callable[[str], None]

@@ -17,13 +17,16 @@ from urllib.parse import quote
 
 import psutil
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from anchorspend import model, settings
 from anchorspend.errors import UserError
 from anchorspend.server import local, postgres
 
 _USER = "admin"
-_START_SECONDS = 180
+_START_SECONDS = 600
+_ASK_AGAIN = 5
 
 
 def folder() -> Path:
@@ -37,8 +40,10 @@ def environment(port: int) -> dict[str, str]:
     for path in (home, tmp):
         path.mkdir(parents=True, exist_ok=True)
     tools = Path(sys.executable).parent
+    given = dict(os.environ)
+    given.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of its processes compiles 3,500 modules anew: ten seconds
     return {
-        **os.environ,
+        **given,
         "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}",
         "TMPDIR": str(tmp),
         "HOME": str(home),  # libraries that keep a cache in the home folder keep it here
@@ -167,14 +172,26 @@ class Client:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._session = requests.Session()
+        # Whatever is asked here may be asked again, and a busy machine can leave a request waiting for long.
+        again = Retry(total=_ASK_AGAIN, backoff_factor=1, allowed_methods=None, status_forcelist=[502, 503, 504])
+        self._session.mount(address.url, HTTPAdapter(max_retries=again))
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        try:
+            return self._session.request(method, f"{self._address.url}/{path}", timeout=30, **arguments)
+        except requests.RequestException as problem:
+            raise UserError(
+                f"Airflow does not answer at {self._address.url} ({type(problem).__name__}); its log is "
+                f"{folder() / 'standalone.log'}"
+            ) from None
 
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         if "Authorization" not in self._session.headers:
             login = {"username": self._address.user, "password": self._address.password}
-            answer = self._session.post(f"{self._address.url}/auth/token", json=login, timeout=30)
+            answer = self._ask("POST", "auth/token", json=login)
             answer.raise_for_status()
             self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        answer = self._session.request(method, f"{self._address.url}/api/v2/{path}", timeout=30, **arguments)
+        answer = self._ask(method, f"api/v2/{path}", **arguments)
         if not answer.ok:
             raise UserError(f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:300]}")
         found: dict[str, Any] = answer.json()
