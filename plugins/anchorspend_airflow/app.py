@@ -162,4 +162,6 @@ async def data_docs(path: str, request: Request) -> Response:
 async def dbt_docs(path: str, request: Request) -> Response:
     """dbt's pages on the models."""
     folder = settings.state() / "dbt_docs"
-    return await file_of(folder, path, request, DBT_SCRIPTS, f"There are no dbt docs in {folder} yet.")
+    return await file_of(
+        folder, path, request, DBT_SCRIPTS, "There are no dbt docs yet; `anchorspend dbt-docs` writes them."
+    )
