@@ -121,7 +121,8 @@ def test_every_task_has_a_name_and_a_text_for_people(bag: dict[str, Any], broken
         for task_id, task in dag["tasks"].items()
     }
     assert [task_id for task_id, task in told.items() if len(task["doc"] or "") < 20] == []
-    assert [task_id for task_id, task in told.items() if task["name"] == task_id.partition(".")[2]] == []
+    unnamed = {task_id for task_id, task in told.items() if task["name"] == task_id.partition(".")[2]}
+    assert unnamed == {f"release.build.dbt_producer_watcher{end}" for end in ("", "_done")}  # Cosmos names these itself
     assert told["release.build.kpi_scorecard_run"]["name"] == "kpi_scorecard"
     assert told["ingest_luton_council.load"]["name"] == "Read and load"
 
