@@ -50,7 +50,7 @@ def ingest_dag(institution: Institution) -> DAG:
         tags=["ingest", institution.type.value],
     )
     def pipeline() -> None:
-        @task(**FETCHING)
+        @task(task_display_name="Look for new files", **FETCHING)
         @plainly
         def discover() -> list[str]:
             """The feeds with files that are not loaded yet."""
@@ -61,7 +61,7 @@ def ingest_dag(institution: Institution) -> DAG:
                 return ingest.waiting(connection, institution, connection_of)
 
         # One task for all feeds: most have nothing new, and a task costs Airflow a second.
-        @task(**FETCHING)
+        @task(task_display_name="Keep the new files", **FETCHING)
         @plainly
         def land(feeds: list[str]) -> None:
             """Keep and register every feed's new files."""
@@ -71,17 +71,26 @@ def ingest_dag(institution: Institution) -> DAG:
                 print(f"{feed}: landed {file.name} as {file.sha256[:12]}{'' if file.is_new else ', known already'}")
 
         # Whatever became of landing: one feed's source that is away must not keep the others from being loaded.
-        @task(map_index_template=BY_FEED, outlets=[BATCHES], trigger_rule="all_done")
+        @task(
+            task_display_name="Read and load",
+            doc_md="Read, load and reconcile a feed's landed files. Its links lead to the batches made.",
+            map_index_template=BY_FEED,
+            outlets=[BATCHES],
+            trigger_rule="all_done",
+        )
         @plainly
-        def load(feed: str) -> None:
-            """Read, load and reconcile a feed's landed files."""
+        def load(feed: str) -> list[int]:
+            """The numbers of the batches made."""
             from anchorspend import ingest
 
+            made = []
             for batch in ingest.load_feed(institution, feed, lambda file, lines: print(f"{file}: {lines:,} lines")):
                 print(batch)
+                made.append(batch.batch_id)
+            return made
 
         # Also when nothing was new: a refused file stays refused until it is put right.
-        @task(trigger_rule="none_failed")
+        @task(task_display_name="Report what is held", trigger_rule="none_failed")
         @plainly
         def report() -> None:
             """Fail, with the reasons, while a source is away or a file stands refused; the rest is on its way out."""
@@ -100,11 +109,19 @@ def ingest_dag(institution: Institution) -> DAG:
 def broken_dag(path: Path, problem: UserError) -> DAG:
     """What stands in for an institution whose file is wrong: visible, and failing with the reason."""
 
-    @dag(dag_id=f"ingest_{path.stem}", schedule=None, default_args=DEFAULTS, tags=["ingest", "broken contract"])
+    @dag(
+        dag_id=f"ingest_{path.stem}",
+        dag_display_name=f"Ingest {path.stem}: its institution file is wrong",
+        doc_md=f"Nothing of it is loaded until `{path.name}` is put right:\n\n```\n{problem}\n```",
+        schedule=None,
+        default_args=DEFAULTS,
+        tags=["ingest", "broken contract"],
+    )
     def pipeline() -> None:
-        @task
+        @task(task_display_name="Read the institution file")
         @plainly
         def read_contract() -> None:
+            """Fail with what is wrong with the institution file."""
             raise UserError(str(problem))
 
         read_contract()

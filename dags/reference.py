@@ -19,7 +19,7 @@ from defaults import DEFAULTS, FETCHING, REGISTERS, plainly
 def reference() -> None:
     """Load each register whose installed version is not in the warehouse yet."""
 
-    @task(outlets=[REGISTERS], **FETCHING)
+    @task(task_display_name="ONS postcodes", outlets=[REGISTERS], **FETCHING)
     @plainly
     def postcodes() -> bool:
         """2.7 million UK postcodes with authority and grid position."""

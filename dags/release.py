@@ -48,7 +48,7 @@ PROJECT.manifest_path = model.graph()
 def release() -> None:
     """One release."""
 
-    @task.sensor(poke_interval=2, timeout=6 * 3600, mode="poke")
+    @task.sensor(task_display_name="Wait until nothing arrives", poke_interval=2, timeout=6 * 3600, mode="poke")
     def wait_until_quiet() -> bool:
         """True when nothing has landed or been loaded for a while."""
         from anchorspend import publish, warehouse
@@ -56,7 +56,7 @@ def release() -> None:
         with warehouse.connect() as connection:
             return publish.seconds_since_last_change(connection) > QUIET_SECONDS
 
-    @task.short_circuit
+    @task.short_circuit(task_display_name="Open a release")
     @plainly
     def open_release() -> int | None:
         """Begin a release, or stop here when nothing changed since the published one."""
@@ -66,7 +66,7 @@ def release() -> None:
         steps.register()
         return publish.open_release()
 
-    @task(task_id="resolve")
+    @task(task_id="resolve", task_display_name="Resolve suppliers")
     @plainly
     def resolve_suppliers() -> None:
         """Decide which supplier each supplier record is; batches loaded after this wait for the next release."""
@@ -76,6 +76,7 @@ def release() -> None:
 
     build = DbtTaskGroup(
         group_id="build",
+        group_display_name="Build the candidate with dbt",
         project_config=PROJECT,
         profile_config=ProfileConfig(
             profile_name="anchorspend",
@@ -90,6 +91,7 @@ def release() -> None:
             test_behavior=TestBehavior.NONE,
             seed_rendering_behavior=SeedRenderingBehavior.NONE,
             select=ONE_MODEL,
+            normalize_task_display_name=lambda node: node.name,
             exclude=list(model.NOT_IN_A_RELEASE),
             emit_datasets=False,  # consumers wait for the release, never for one of its tables
         ),
@@ -97,11 +99,12 @@ def release() -> None:
             "install_deps": False,
             "deferrable": False,
             "poke_interval": 2,
+            "doc_md": "One dbt model with its tests, within the one build of the release. What it holds: dbt docs.",
             "dbt_cmd_flags": ["--resource-type", "test"],  # which Cosmos else leaves out with `NONE`
         },
     )
 
-    @task
+    @task(task_display_name="Audit the candidate")
     @plainly
     def audit(release_id: int) -> list[str]:
         """Judge the candidate; its warnings."""
@@ -109,7 +112,7 @@ def release() -> None:
 
         return [str(warning) for warning in steps.judge(release_id).warnings]
 
-    @task(outlets=[RELEASE], on_success_callback=[EmailAlerts(), WebhookAlerts()])
+    @task(task_display_name="Publish", outlets=[RELEASE], on_success_callback=[EmailAlerts(), WebhookAlerts()])
     @plainly
     def publish(release_id: int, warnings: list[str]) -> str:
         """Switch readers to the new release."""
@@ -118,7 +121,7 @@ def release() -> None:
         print(*warnings, sep="\n")
         return steps.publish(release_id).schema_name
 
-    @task
+    @task(task_display_name="Write the review pages")
     @plainly
     def write_pages() -> str:
         """Write the review pages. Should that fail, the release stands, and readers keep the pages before it."""
@@ -126,7 +129,7 @@ def release() -> None:
 
         return str(pages.write(print))
 
-    @task(trigger_rule="one_failed")
+    @task(task_display_name="Keep the last release", trigger_rule="one_failed")
     def keep_the_last_release(release_id: int | None) -> None:
         """Record that this one failed; the one published before it stands."""
         from anchorspend import publish

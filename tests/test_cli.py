@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from anchorspend import cli, settings
+import typer
+from anchorspend import cli, settings, show
 from anchorspend.kinds import KINDS
 from test_release import County, little_county
 
@@ -70,6 +74,94 @@ def institutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "bedfordshire_police.yml").write_text(text)
     monkeypatch.setenv("ANCHORSPEND_INSTITUTIONS", str(folder))
     return folder
+
+
+INSTALLED = Path(sys.executable).with_name("anchorspend")
+
+
+def commands() -> dict[str, typer.core.TyperCommand]:
+    return typer.main.get_command(cli.app).commands
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_stands_at_a_stage_and_has_examples_that_it_understands(name: str) -> None:
+    command = commands()[name]
+    assert command.rich_help_panel in {cli.FIRST, cli.LOAD, cli.LOOK, cli.REVIEW, cli.PUBLISH, cli.OPERATE}
+    heading, *examples = [line.strip() for line in (command.epilog or "").split("\n\n")]
+    assert (heading, bool(examples)) == ("Examples:", True)
+    for example in examples:
+        words = shlex.split(example.partition(" > ")[0].partition(" || ")[0])
+        if "anchorspend" in words:
+            _, called, *arguments = words[words.index("anchorspend") :]
+            assert called == name
+            command.make_context(name, arguments)
+        else:
+            assert words[0] == "make"
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_json_says_its_keys_in_the_help(name: str) -> None:
+    command = commands()[name]
+    has_json = any("--json" in parameter.opts for parameter in command.params)
+    assert has_json == ("Keys of --json:" in (command.help or ""))
+
+
+def test_what_reads_has_json() -> None:
+    reading = {"inspect", "kinds", "check", "ingest", "scorecard", "compare-definitions", "sql", "review"}
+    reading |= {"evaluate-resolution", "release", "releases", "doctor"}
+    assert {n for n, one in commands().items() if any("--json" in p.opts for p in one.params)} >= reading
+
+
+def test_completion_offers_the_commands_that_begin_so() -> None:
+    environment = {
+        **os.environ,
+        "_ANCHORSPEND_COMPLETE": "complete_bash",
+        "COMP_WORDS": "anchorspend rel",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run([INSTALLED], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["release", "releases"]
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colour_is_for_a_terminal_that_wants_it(tmp_path: Path, variables: dict[str, str], coloured: bool) -> None:
+    environment = {**os.environ, "TERM": "xterm-256color", **variables}
+    environment = {key: value for key, value in environment.items() if key != "NO_COLOR" or variables}
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", 0) as screen:
+        subprocess.run([INSTALLED, "check", tmp_path / "none.yml"], env=environment, stderr=theirs, check=False)
+        os.close(theirs)
+        said = screen.read(4096)
+    assert b"none.yml" in said
+    assert (b"\x1b[31m" in said) == coloured
+
+
+def test_a_fault_of_the_program_exits_3_with_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "KINDS", None)
+    done = run("kinds")
+    assert (done.code, done.out) == (3, "")
+    assert "Traceback" in done.err
+
+
+def test_kinds_as_json(run: Run) -> None:
+    assert [one["kind"] for one in json.loads(run("kinds", "--json").out)] == list(KINDS)
+    fields = json.loads(run("kinds", "exemption", "--json").out)
+    assert [one["field"] for one in fields] == list(KINDS["exemption"].fields)
+    assert {one["required"] for one in fields} == {True, False}
+
+
+def test_a_cell_with_brackets_is_shown_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.out.print(show.table(("cell",), [("[red]not markup[/red]",)]))
+    assert "[red]not markup[/red]" in capsys.readouterr().out
+
+
+def test_doctor_exits_by_the_gravest_finding(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANCHORSPEND_WAREHOUSE_URL", "postgresql://someone:hidden-word@127.0.0.1:1/nowhere")
+    done = run("doctor", "--json")
+    found = json.loads(done.out)
+    assert (done.code, {tuple(one) for one in found}) == (2, {("check", "status", "found", "to_do")})
+    assert "hidden-word" not in done.out
+    assert run("doctor").code == 2
 
 
 def test_kinds_are_listed_and_the_fields_of_one_told(run: Run) -> None:
@@ -153,6 +245,18 @@ def test_a_file_is_ingested_once(run: Run, published: None, tmp_path: Path) -> N
     assert second.out == "2017-06.csv: the same bytes were loaded before; nothing to do\n"
 
 
+def test_what_was_ingested_is_told_as_json(run: Run, published: None, tmp_path: Path) -> None:
+    file = tmp_path / "2017-06.csv"
+    file.write_text(FILE.format("01/06/2017"))
+    command = ("ingest", file, "--institution", "beta_police", "--feed", "ledger", "--json")
+    first, second = (json.loads(run(*command).out) for _ in range(2))
+    assert (first["status"], first["lines_read"], first["amount_read"]) == ("loaded", 1, "50.00")
+    assert second == {"file": "2017-06.csv", "status": "known"}
+    file.write_text("Paid,Supplier,Amount\n01/06/2017,Luton Paper Ltd,50.00\n")
+    refused = run(*command)
+    assert (refused.code, json.loads(refused.out)["status"]) == (1, "refused")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
@@ -183,6 +287,15 @@ def test_sql_as_csv_is_read_back_as_it_was(run: Run, published: None) -> None:
         ['a "quoted", one', "1.50", ""],
         ["é", "2", "x"],
     ]
+
+
+def test_sql_as_json_keeps_every_digit(run: Run, published: None) -> None:
+    done = run(
+        "sql", "--json", "select 12345678901234567.89::numeric as pounds, date '2017-06-01' as day, null as nothing"
+    )
+    assert json.loads(done.out) == [{"pounds": "12345678901234567.89", "day": "2017-06-01", "nothing": None}]
+    assert run("sql", "--json", "select 1 as a, 2 as a").is_plain_refusal("two columns have one name")
+    assert run("sql", "--json", "--csv", "select 1").is_plain_refusal("not both")
 
 
 def test_sql_as_a_table_has_its_headings_and_rows(run: Run, published: None) -> None:
@@ -237,6 +350,20 @@ def test_a_release_of_nothing_says_what_to_do(run: Run, warehouse_url: str) -> N
 
 def test_a_release_of_nothing_new_says_so(run: Run, published: None) -> None:
     assert run("release") == Outcome(0, "nothing changed since the published release\n", "")
+
+
+def test_releases_are_listed_newest_first(run: Run, published: None) -> None:
+    found = json.loads(run("releases", "--json").out)
+    assert [(one["release_id"], one["status"]) for one in found] == [(2, "published"), (1, "published")]
+    assert found[0]["checks"] > found[0]["failed_critical"] == 0
+    assert [one["release_id"] for one in json.loads(run("releases", "--limit", "1", "--json").out)] == [2]
+    assert "published" in run("releases").out
+    assert run("release", "--json").out == "null\n"
+
+
+def test_before_any_release_the_list_says_what_to_do(run: Run, warehouse_url: str) -> None:
+    assert run("releases").is_plain_refusal("run `anchorspend release`")
+    assert run("releases", "--json").out == "[]\n"
 
 
 def test_no_server_at_the_address_is_told_plainly_and_without_the_password(

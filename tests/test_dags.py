@@ -29,6 +29,7 @@ def described(task):
         "trigger_rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
         "index": getattr(task, "map_index_template", None),
         "flags": getattr(task, "dbt_cmd_flags", []),
+        "name": task.task_display_name, "doc": task.doc_md,
         }
 
 json.dump({
@@ -110,6 +111,20 @@ def test_there_is_one_dag_per_institution_file_and_two_more(bag: dict[str, Any])
 
 def test_every_dag_tells_a_person_what_it_does(bag: dict[str, Any]) -> None:
     assert [dag_id for dag_id, dag in bag["dags"].items() if len(dag["doc"] or "") < 80 or dag["name"] == dag_id] == []
+
+
+def test_every_task_has_a_name_and_a_text_for_people(bag: dict[str, Any], broken_bag: dict[str, Any]) -> None:
+    told = {
+        f"{dag_id}.{task_id}": task
+        for read in (bag, broken_bag)
+        for dag_id, dag in read["dags"].items()
+        for task_id, task in dag["tasks"].items()
+    }
+    assert [task_id for task_id, task in told.items() if len(task["doc"] or "") < 20] == []
+    unnamed = {task_id for task_id, task in told.items() if task["name"] == task_id.partition(".")[2]}
+    assert unnamed == {f"release.build.dbt_producer_watcher{end}" for end in ("", "_done")}  # Cosmos names these itself
+    assert told["release.build.kpi_scorecard_run"]["name"] == "kpi_scorecard"
+    assert told["ingest_luton_council.load"]["name"] == "Read and load"
 
 
 def test_no_dag_runs_twice_at_once_or_catches_up(bag: dict[str, Any]) -> None:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
+import requests
 from anchorspend import contract, settings, show, warehouse
 from anchorspend.sample import write_county
 from anchorspend.server import airflow, postgres
@@ -184,6 +186,20 @@ def test_no_private_person_is_named(reader: psycopg.Connection) -> None:
     names = {name for (name,) in reader.execute("select supplier_name from dim_supplier")}
     names |= {name for (name,) in reader.execute("select record_name from dim_supplier")}
     assert not names & persons
+
+
+def test_airflow_shows_what_was_made_to_those_who_are_logged_in(client: airflow.Client) -> None:
+    assert client.import_errors() == []  # and the client has its token
+    url, token = client._address.url, client._session.headers["Authorization"]
+    assert requests.get(f"{url}/anchorspend/releases", timeout=30).status_code == 401
+    shown = requests.get(f"{url}/anchorspend/release/1", headers={"Authorization": token}, timeout=30)
+    assert (shown.status_code, "Release 1: published" in shown.text) == (200, True)
+    dag_id = "ingest_luton_council"
+    run = quote(ended_runs(client, dag_id)[-1]["dag_run_id"], safe="")
+    path = f"{url}/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances/load/links?map_index=0"
+    links = requests.get(path, headers={"Authorization": token}, timeout=30).json()["extra_links"]
+    batches = requests.get(f"{url}{links['Batches']}", headers={"Authorization": token}, timeout=30)
+    assert (batches.status_code, "luton_council" in batches.text) == (200, True)
 
 
 def test_sample_data_says_so(client: airflow.Client) -> None:

@@ -15,11 +15,11 @@ LAYERS = (
     {"contract"},
     {"warehouse", "fetch"},
     {"resolve", "read", "land", "load", "control", "difference", "reference", "model", "audit", "publish", "show"}
-    | {"compare", "export", "alerts", "pages"},
-    {"ingest", "release", "sample", "rehearse", "dictionary"},
+    | {"compare", "export", "alerts", "pages", "history"},
+    {"ingest", "release", "sample", "rehearse", "dictionary", "views"},
     {"inspect"},
     {"server"},
-    {"demo"},
+    {"demo", "doctor"},
     {"cli"},
 )
 # A load streams from the reader; publishing names the schema that was audited; the lowest layer is one.

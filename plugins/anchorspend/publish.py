@@ -405,12 +405,13 @@ def _inputs(connection: psycopg.Connection) -> str:
         "select decision_id, undone_at from ops.supplier_decision order by decision_id",
     ):
         digest.update(repr(connection.execute(query.encode()).fetchall()).encode())
-    for path in sorted(_sources(settings.dbt_project())):
+    for path in sorted(sources(settings.dbt_project())):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _sources(project: Path) -> list[Path]:
+def sources(project: Path) -> list[Path]:
+    """The files of the dbt project that a release is built by."""
     folders = ("models", "seeds", "macros", "tests")
     return [
         path for folder in folders for path in (project / folder).rglob("*") if path.suffix in {".sql", ".yml", ".csv"}

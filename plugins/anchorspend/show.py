@@ -39,7 +39,8 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """A result as a table for a terminal."""
     shown = Table(*names, box=None, header_style="bold")
     for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+        # A bare string would be taken for markup, and a cell may hold square brackets.
+        shown.add_row(*(cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row))
     return shown
 
 

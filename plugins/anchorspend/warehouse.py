@@ -3,6 +3,7 @@
 Two roles: the owner builds everything, `bi_reader` reads the schema `marts` and nothing else.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -127,6 +128,20 @@ def set_up(reader_password: str) -> None:
                     )
                 )
         _grant_reader(connection, reader_password)
+        connection.execute(sql.SQL("comment on schema ops is {}").format(sql.Literal(_version())))
+
+
+def is_up_to_date(connection: psycopg.Connection) -> bool:
+    """Whether the tables outside dbt were set up by this version of what makes them."""
+    row = connection.execute("select obj_description(to_regnamespace('ops'), 'pg_namespace')").fetchone()
+    return row is not None and row[0] == _version()
+
+
+def _version() -> str:
+    """What the schema `ops` says of itself: a digest of what the tables outside dbt are made from."""
+    fields = {name: {f: d.type.value for f, d in kind.fields.items()} for name, kind in KINDS.items()}
+    made_from = files("anchorspend").joinpath("schema.sql").read_bytes() + repr(fields).encode()
+    return f"what was done: batches, releases, audits; set up by {hashlib.sha256(made_from).hexdigest()[:16]}"
 
 
 def _grant_reader(connection: psycopg.Connection, password: str) -> None:
