@@ -117,7 +117,7 @@ def signed_in(address: str, user: str, password: str) -> httpx.Client:
 
 
 def make_reader(admin: httpx.Client, password: str) -> None:
-    """A user with the roles that docs/bi.md gives to a reader."""
+    """A user with the roles that docs/how-to/bi.md gives to a reader."""
     roles = admin.get("/api/v1/security/roles/", params={"q": "(page_size:100)"}).raise_for_status().json()["result"]
     body = {
         "username": READER,

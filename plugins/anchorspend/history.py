@@ -21,13 +21,19 @@ Rows = list[dict[str, Any]]
 def releases() -> Rows:
     """Every attempt at a release, newest first, with how many checks were made, and how many of each severity failed.
 
-    `status` is building, published or failed; the greatest published id is the one readers see. Times are UTC.
+    `status` is building, published, failed or withdrawn; the greatest published id is the one readers see.
+    `signed_by` names who signed it, separated by semicolons. Times are UTC.
     """
     return _read(
         """
         select release.release_id, release.status, release.closed_at, release.is_sample, release.batches, release.lines,
-            release.amount, release.reason, release.opened_at, audit.checks, audit.failed_critical, audit.warnings
+            release.amount, release.reason, release.opened_at, release.withdrawn_at, release.withdrawn_by,
+            signature.signed_by, audit.checks, audit.failed_critical, audit.warnings
         from ops.release
+        inner join lateral (
+            select string_agg(signed_by, '; ' order by signed_at) as signed_by
+            from ops.release_signature where release_signature.release_id = release.release_id
+        ) as signature on true
         inner join lateral (
             select count(*) as checks, count(*) filter (where not passed and severity = 'critical') as failed_critical,
                 count(*) filter (where not passed and severity <> 'critical') as warnings

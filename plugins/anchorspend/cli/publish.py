@@ -55,8 +55,8 @@ def list_releases(
 ) -> None:
     """List releases and attempts at one: when, how much, whether published, and why not.
 
-    Keys of --json: release_id, status (building, published or failed), opened_at, closed_at, is_sample, batches, lines,
-    amount (text), checks, failed_critical, warnings, reason.
+    Keys of --json: release_id, status (building, published, failed or withdrawn), opened_at, closed_at, is_sample,
+    batches, lines, amount (text), checks, failed_critical, warnings, reason, signed_by, withdrawn_at, withdrawn_by.
     """
     postgres.start()
     found = history.releases()[:limit]
@@ -65,13 +65,13 @@ def list_releases(
         return
     if not found:
         raise UserError("no release was made yet; run `anchorspend release`")
-    headings = ("release", "status", "closed", "batches", "lines", "pounds", "failed checks", "data", "reason")
+    headings = ("release", "status", "closed", "batches", "lines", "pounds", "failed checks", "data", "signed", "reason")
     rows = [
         (
             *(one["release_id"], one["status"], one["closed_at"] and f"{one['closed_at']:%Y-%m-%d %H:%M}"),
             *("" if one[name] is None else f"{one[name]:,}" for name in ("batches", "lines", "amount")),
             f"{one['failed_critical']} critical, {one['warnings']} warnings of {one['checks']}",
-            *("sample" if one["is_sample"] else "", (one["reason"] or "").partition("\n")[0]),
+            *("sample" if one["is_sample"] else "", one["signed_by"] or "", (one["reason"] or "").partition("\n")[0]),
         )
         for one in found
     ]
