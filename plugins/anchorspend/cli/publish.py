@@ -65,7 +65,9 @@ def list_releases(
         return
     if not found:
         raise UserError("no release was made yet; run `anchorspend release`")
-    headings = ("release", "status", "closed", "batches", "lines", "pounds", "failed checks", "data", "signed", "reason")
+    headings = (
+        *("release", "status", "closed", "batches", "lines", "pounds", "failed checks", "data", "signed", "reason"),
+    )
     rows = [
         (
             *(one["release_id"], one["status"], one["closed_at"] and f"{one['closed_at']:%Y-%m-%d %H:%M}"),
