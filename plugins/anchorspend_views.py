@@ -19,7 +19,7 @@ class AnchorspendViews(AirflowPlugin):
 
     name = "anchorspend_views"
     external_views: ClassVar[list[dict[str, Any]]] = [
-        {"name": "Review", "href": f"{ROOT}/pages/", "url_route": "review-pages", "nav_top_level": True},
+        {"name": "Review", "href": f"{ROOT}/pages/current/", "url_route": "review-pages", "nav_top_level": True},
         {"name": "Releases", "href": f"{ROOT}/releases", "url_route": "releases", "nav_top_level": True},
         {"name": "Data Docs", "href": f"{ROOT}/data-docs/", "url_route": "data-docs", "category": "docs"},
         {"name": "dbt docs", "href": f"{ROOT}/dbt-docs/", "url_route": "dbt-docs", "category": "docs"},

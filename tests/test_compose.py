@@ -433,7 +433,9 @@ def pages(tmp_path) -> Iterator[tuple[str, Path]]:
 
 def test_the_pages_are_served_as_the_link_stands_and_may_ask_nothing_elsewhere(pages):
     address, state = pages
-    assert httpx.get(f"{address}/").status_code == 404, "nothing is published yet"
+    first = httpx.get(f"{address}/")
+    assert (first.status_code, httpx.URL(first.headers["location"]).path) == (302, "/current/")
+    assert httpx.get(f"{address}/current/").status_code == 404, "nothing is published yet"
     for release in (1, 2):
         made = state / "pages" / f"release_{release:04}"
         (made / "data").mkdir(parents=True)
@@ -441,18 +443,19 @@ def test_the_pages_are_served_as_the_link_stands_and_may_ask_nothing_elsewhere(p
         made.joinpath("data", "table.csv").write_text("amount\n1.00\n")
         (state / "new").symlink_to(made.name)
         (state / "new").replace(state / "pages" / "current")
-        answer = httpx.get(f"{address}/")
+        answer = httpx.get(f"{address}/current/")
         assert answer.text == f"<p>£{release}</p>"
+    assert httpx.get(f"{address}/release_0001/").text == "<p>£1</p>", "each release keeps its pages"
     (state / "secret").write_text("not a page")
     policy = answer.headers["content-security-policy"]
     assert policy.startswith(
         "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:;"
     )
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert httpx.get(f"{address}/data/table.csv").headers["content-type"] == "text/csv; charset=utf-8"
-    assert httpx.get(f"{address}/data/").status_code in {403, 404}, "no listing of a folder"
-    assert httpx.get(f"{address}/..%2f..%2fsecret").status_code in {400, 403, 404}
-    assert httpx.post(f"{address}/", content=b"x").status_code in {403, 405}
+    assert httpx.get(f"{address}/current/data/table.csv").headers["content-type"] == "text/csv; charset=utf-8"
+    assert httpx.get(f"{address}/current/data/").status_code in {403, 404}, "no listing of a folder"
+    assert httpx.get(f"{address}/..%2fsecret").status_code in {400, 403, 404}
+    assert httpx.post(f"{address}/current/", content=b"x").status_code in {403, 405}
     assert httpx.get(f"{address}/healthz").status_code == 204
     mounts = services()["pages"]["volumes"]
     assert [mount["read_only"] for mount in mounts] == [True]

@@ -165,7 +165,7 @@ def ask(county: County, folder: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 PAGES = (
     *("/anchorspend/releases", "/anchorspend/release/2", "/anchorspend/batch/1,2", "/anchorspend/quarantine/1"),
-    *("/anchorspend/pages/", "/anchorspend/data-docs/", "/anchorspend/data-docs/static/styles.css"),
+    *("/anchorspend/pages/current/", "/anchorspend/data-docs/", "/anchorspend/data-docs/static/styles.css"),
     *("/anchorspend/dbt-docs/", "/anchorspend/release/99", "/anchorspend/batch/one"),
 )
 CLIMBING = tuple(
@@ -248,7 +248,7 @@ def test_pages_say_what_they_are_to_show(answers: Answers) -> None:
     assert "2 batches" in seen["/anchorspend/batch/1,2"]
     assert "not an amount of money" in seen["/anchorspend/quarantine/1"]
     assert "901" in seen["/anchorspend/quarantine/1"]
-    assert seen["/anchorspend/pages/"] == "<p>review page</p>"
+    assert seen["/anchorspend/pages/current/"] == "<p>review page</p>"
     data_docs = answers[0]["op", "/anchorspend/data-docs/"].text
     assert f'<a href="{RUN.partition("data_docs/")[2]}/warehouse-dim_supplier.html">dim_supplier</a>' in data_docs
     assert "2026-11-23 06:37" in data_docs
@@ -296,6 +296,6 @@ def test_a_task_links_to_what_it_made_and_other_tasks_to_nothing(answers: Answer
         "ingest_alpha.load[1]": {},
         "ingest_alpha.land[-1]": {},
         "release.audit[-1]": {"Checks": "/anchorspend/release/2", "Data Docs": "/anchorspend/data-docs/"},
-        "release.publish[-1]": {"Release": "/anchorspend/release/2", "Review pages": "/anchorspend/pages/"},
+        "release.publish[-1]": {"Release": "/anchorspend/release/2", "Review pages": "/anchorspend/pages/current/"},
         "other.load[2]": {},
     }

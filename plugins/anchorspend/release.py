@@ -1,11 +1,11 @@
-"""Release: resolve, build, audit, publish and write the review pages in one process.
+"""Release: resolve, build, audit and publish in one process.
 
 The road without Airflow; the release DAG takes the same steps.
 """
 
 from collections.abc import Callable
 
-from anchorspend import audit, contract, model, pages, publish, resolve, warehouse
+from anchorspend import audit, contract, model, publish, resolve, warehouse
 from anchorspend.errors import UserError
 
 
@@ -32,8 +32,7 @@ def judge(release_id: int) -> audit.Verdict:
 def make(progress: Callable[[str], None] = lambda message: None) -> publish.Published | None:
     """Make a release of what is loaded; None when nothing changed since the published one.
 
-    Raises `UserError` (`AuditFailed` for a failed check); the release published before then stands. Where only the
-    pages cannot be written, the new release stands, and `pages.write` writes them later.
+    Raises `UserError` (`AuditFailed` for a failed check); the release published before then stands.
     """
     register()
     release_id = publish.open_release()
@@ -47,9 +46,7 @@ def make(progress: Callable[[str], None] = lambda message: None) -> publish.Publ
         progress(f"release {release_id}: auditing")
         for warning in judge(release_id).warnings:
             progress(str(warning))
-        published = publish.publish(release_id)
+        return publish.publish(release_id)
     except Exception as problem:
         publish.fail(release_id, str(problem))
         raise
-    pages.write(progress)
-    return published

@@ -137,16 +137,19 @@ async def file_of(folder: Path, path: str, request: Request, policy: str, missin
     try:
         response = await files.get_response(path or ".", request.scope)
     except AnyHTTPException:
-        raise HTTPException(404, "There is no such page." if path else missing) from None
+        nothing_yet = path in {"", "current/"}
+        raise HTTPException(404, missing if nothing_yet else "There is no such page.") from None
     response.headers["Content-Security-Policy"] = policy
     return response
 
 
 @app.get("/pages/{path:path}")
 async def review_page(path: str, request: Request) -> Response:
-    """The review pages of the published release."""
+    """The review pages of every release; `current/` are the published one's."""
+    if not path:
+        return RedirectResponse(f"{request.scope['root_path']}/pages/current/")
     missing = "There are no review pages yet; publishing a release writes them."
-    return await file_of(settings.state() / "pages" / "current", path, request, OWN_SCRIPTS, missing)
+    return await file_of(settings.state() / "pages", path, request, OWN_SCRIPTS, missing)
 
 
 @app.get("/data-docs/{path:path}", dependencies=[Depends(only_who_sees_personal)])

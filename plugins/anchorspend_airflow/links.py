@@ -55,5 +55,5 @@ def links(root: str) -> list[Made]:
         Made("Checks", "release", "audit", f"{root}/release/{{}}", release),
         Made("Data Docs", "release", "audit", f"{root}/data-docs/", release),
         Made("Release", "release", "publish", f"{root}/release/{{}}", release),
-        Made("Review pages", "release", "publish", f"{root}/pages/", release),
+        Made("Review pages", "release", "publish", f"{root}/pages/current/", release),
     ]

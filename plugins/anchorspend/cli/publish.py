@@ -25,7 +25,9 @@ from anchorspend.server import postgres
 def make_release(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object, null when nothing changed")] = False,
 ) -> None:
-    """Build, audit and publish what is loaded, without Airflow. Exits 1 when a critical check fails.
+    """Build, audit and publish what is loaded, without Airflow, and write its review pages.
+
+    Exits 1 when a critical check fails.
 
     Keys of --json: release_id, schema_name, batches, lines, is_sample.
     """
@@ -36,6 +38,9 @@ def make_release(
     except release.AuditFailed as problem:
         err.print(str(problem), highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
+    if published:
+        with working("writing the review pages") as tell:
+            pages.write(tell)
     if as_json:
         print_json(asdict(published) if published else None)
     elif published is None:
