@@ -40,7 +40,10 @@ def on_starting() -> None:
 
 
 def tell_what_is_asked() -> None:
-    """Have Cosmos's watcher send, of each model, how it ended, once; of seeds and tests nothing, for no task waits."""
+    """Have Cosmos's watcher send, of each model, how it ended, once; of seeds and tests nothing, for no task waits.
+
+    Its tasks ask for no more.
+    """
     from cosmos.operators._watcher import base
 
     base._DBT_EVENT_ALLOWLIST = base._DBT_EVENT_ALLOWLIST - {"NodeStart", "NodeCompiling", "NodeExecuting"}
@@ -52,6 +55,8 @@ def tell_what_is_asked() -> None:
             push(task_instance=task_instance, key=key, value=value)
 
     base.safe_xcom_push = push_once
+    # What dbt says when it starts, which every task asks for at every look, and keeps to itself unless one debugs.
+    base.BaseConsumerSensor._log_startup_events = lambda self, task_instance: None
 
 
 class ForkedTasks(AirflowPlugin):

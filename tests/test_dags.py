@@ -273,10 +273,13 @@ from cosmos.operators._watcher import base
 import forked_tasks
 
 before = set(base._DBT_EVENT_ALLOWLIST)
+assert "_log_startup_events" in vars(base.BaseConsumerSensor)
 forked_tasks.tell_what_is_asked()
 said = []
 class Task:
     def xcom_push(self, key, value): said.append(key)
+    def xcom_pull(self, **key): said.append(key)
+base.BaseConsumerSensor._log_startup_events(None, Task())
 for node in ("model.one", "test.one", "seed.one"):
     for name in ("NodeStart", "NodeFinished", "NodeFinished"):
         event = {

@@ -256,12 +256,17 @@ def _apart(points: Sequence[Place], most: int) -> list[Place]:
     return kept
 
 
-def draw(figure: Drawing, width: int, name: str) -> str:
-    """A chart as SVG of a width in pixels; `name` keeps its inner ids apart from those of others on a page."""
-    specification = figure.properties(width=width).to_dict(validate=False)
-    specification["autosize"] = {"type": "fit", "contains": "padding"}
-    specification["config"] = _STYLE
-    svg: str = vl_convert.vegalite_to_svg(specification)
+def specification(figure: Drawing, width: int) -> dict[str, Any]:
+    """A chart as Vega-Lite has it, of a width in pixels."""
+    wanted = figure.properties(width=width).to_dict(validate=False)
+    wanted["autosize"] = {"type": "fit", "contains": "padding"}
+    wanted["config"] = _STYLE
+    return wanted
+
+
+def draw(wanted: dict[str, Any], name: str) -> str:
+    """A specification as SVG; `name` keeps its inner ids apart from those of others on a page."""
+    svg: str = vl_convert.vegalite_to_svg(wanted)
     # Vega describes every mark to a reader who hears the page; the whole has one description, and a table beside it.
     svg = re.sub(r' (?:role|class|aria-[a-z]+|xmlns:xlink|version)="[^"]*"', "", svg)
     svg = re.sub(r"\d+\.\d{2,}", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), svg)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +26,8 @@ from anchorspend.server import local, postgres
 _USER = "admin"
 _START_SECONDS = 600
 _ASK_AGAIN = 5
+# `airflow standalone` without its triggerer, which runs what is deferred: nothing here is.
+_ALL_PARTS = "airflow db migrate && { airflow scheduler & airflow dag-processor & airflow api-server & wait; }"
 
 
 def folder() -> Path:
@@ -102,9 +103,8 @@ def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
     log = folder() / "standalone.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            ["airflow", "standalone"],
+            ["sh", "-c", _ALL_PARTS],
             env=variables,
-            executable=shutil.which("airflow", path=variables["PATH"]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
