@@ -93,7 +93,7 @@ def _write_districts(connection: psycopg.Connection) -> None:
     connection.execute("truncate reference.postcode_district")
     middles = connection.execute(
         """
-        select left(postcode, -3) as postcode_district, avg(easting)::float8, avg(northing)::float8
+        select left(postcode, -3) as postcode_district, avg(easting::float8), avg(northing::float8)
         from reference.postcode where easting is not null and northing is not null group by postcode_district
         """
     ).fetchall()
