@@ -37,6 +37,7 @@ COLOURS = {
 }
 """Name to the colour in light and in dark mode; no light one stands twice, and each is written one way only."""
 
+_LETTER = 8  # pixels that a bold one of 14 takes up, about
 _FONT = "Arial, Helvetica, Liberation Sans, sans-serif"
 _FAMILY = ("one", "two", "three", "unknown")
 
@@ -103,6 +104,7 @@ def bars(rows: Sequence[Bar], target: Decimal | None = None, whole: Decimal | No
         ]
     )
     x = alt.X("value:Q", axis=None, scale=scale)
+    room = 12 + _LETTER * max((len(row.words) for row in rows), default=0)
     layers = [
         base.mark_bar(height=14, yOffset=9).encode(x=x, color=alt.Color("colour:N", scale=None)),
         *(
@@ -111,7 +113,8 @@ def bars(rows: Sequence[Bar], target: Decimal | None = None, whole: Decimal | No
             .encode(x=alt.X("low:Q", axis=None, scale=scale), x2="high:Q")
             for colour, thick in (("paper", 5), ("ink", 2))
         ),
-        _words(base, "name", "left", 0, weight=400),
+        # A long name ends before the words at the other end of its line begin.
+        _words(base, "name", "left", 0, weight=400, room=room),
         _words(base, "words", "right", "width", weight=700),
     ]
     if target is not None:
@@ -308,12 +311,21 @@ def _data(values: Sequence[dict[str, Any]]) -> alt.Chart:
 
 
 def _words(
-    base: alt.Chart, column: str, align: Literal["left", "right"], x: int | str, weight: Literal[400, 700]
+    base: alt.Chart,
+    column: str,
+    align: Literal["left", "right"],
+    x: int | str,
+    weight: Literal[400, 700],
+    room: int = 0,
 ) -> Any:
-    # A long name ends before the words at the other end of its line begin.
-    limit = alt.ExprRef("width - 64") if align == "left" else alt.Undefined
+    """Words above each bar; what would come within `room` pixels of the far edge is cut off."""
     drawn = base.mark_text(
-        align=align, baseline="middle", dy=-11, fontWeight=weight, fill=COLOURS["ink"][0], limit=limit
+        align=align,
+        baseline="middle",
+        dy=-11,
+        fontWeight=weight,
+        fill=COLOURS["ink"][0],
+        limit=alt.ExprRef(f"width - {room}"),
     )
     return drawn.encode(x={"value": x}, text=f"{column}:N")
 

@@ -57,11 +57,6 @@ def day(value: date) -> str:
     return f"{value.day} {value:%B %Y}"
 
 
-def short(words: str, letters: int = 34) -> str:
-    """Words that fit above a bar on a telephone: the end is cut off where there are more letters."""
-    return words if len(words) <= letters else f"{words[: letters - 1].rstrip(' ,;:-')}…"
-
-
 def of(number: int, one: str, many: str = "") -> str:
     """A number with its noun: `1 file`, `1,234 files`."""
     return f"{count(number)} {one if number == 1 else many or f'{one}s'}"

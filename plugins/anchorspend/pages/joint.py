@@ -86,9 +86,7 @@ def _suppliers(marts: Marts, suppliers: Sequence[Any]) -> list[Block]:
             title,
             charts.bars(
                 [
-                    charts.Bar(
-                        formats.short(one.supplier_name), one.amount, None, None, formats.short_pounds(one.amount)
-                    )
+                    charts.Bar(one.supplier_name, one.amount, None, None, formats.short_pounds(one.amount))
                     for one in suppliers[:_DRAWN]
                 ]
             ),
@@ -160,7 +158,7 @@ def _categories(marts: Marts) -> list[Block]:
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(_last_part(one.label)),
+                        _last_part(one.label),
                         *(one.amount, None, None),
                         formats.short_pounds(one.amount),
                     )
@@ -225,7 +223,7 @@ def _windows(marts: Marts) -> list[Block]:
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(_last_part(one.category_label), 24),
+                        _last_part(one.category_label),
                         *(one.window_value, None, None),
                         f"{formats.short_pounds(one.window_value)}, {one.window_first_end:%b %Y}",
                     )

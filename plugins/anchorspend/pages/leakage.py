@@ -293,7 +293,7 @@ def _without(marts: Marts) -> list[Block]:
         bars = [charts.Bar("As published", most.value, None, None, formats.share(most.value), plain=True)]
         bars += [
             charts.Bar(
-                formats.short(f"Without {one.supplier_name}", 30),
+                f"Without {one.supplier_name}",
                 *(one.value_without, None, None),
                 f"{formats.share(one.value_without)} ({formats.points(one.difference)})",
             )

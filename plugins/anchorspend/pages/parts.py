@@ -56,7 +56,7 @@ class Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
-    first: int = 100
+    first: int = 25
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def _cycle(marts: Marts) -> list[Block]:
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(one.route_name, 24),
+                        one.route_name,
                         *(one.days_mean, None, None),
                         f"{formats.days(one.days_mean)} days"
                         + ("" if one.baseline_days is None else f", stated {one.baseline_days}"),
@@ -273,7 +273,7 @@ def _measure(marts: Marts, kpi_id: str, said: str, measure: str = "") -> list[Bl
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(one.institution_name),
+                        one.institution_name,
                         *(one.value, one.value_low, one.value_high),
                         formats.in_unit(one.value, one.unit),
                         plain=one.institution_id == "partnership",

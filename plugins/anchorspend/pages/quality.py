@@ -245,7 +245,7 @@ def _coverage(marts: Marts) -> list[Block]:
             charts.bars(
                 [
                     charts.Bar(
-                        formats.short(name),
+                        name,
                         *(known[institution], None, None),
                         formats.share(known[institution]),
                         plain=institution == "partnership",
@@ -320,7 +320,7 @@ def _quarantine(marts: Marts) -> list[Block]:
             title,
             charts.bars(
                 [
-                    charts.Bar(formats.short(reason, 44), Decimal(lines), None, None, formats.count(lines))
+                    charts.Bar(reason, Decimal(lines), None, None, formats.count(lines))
                     for reason, lines in reasons.most_common(8)
                 ]
             ),
