@@ -247,27 +247,8 @@ def _all(one: Any, newest: Sequence[Any], year: str) -> Section:
         "all",
         "Every figure",
         [
-            Table(
-                f"{one.institution_id}_figures",
-                f"Every figure of {year}, {one.institution_name}",
-                [
-                    Column("Measure"),
-                    Column("Counted as"),
-                    *(Column(heading, "count") for heading in ("Figure", "Range")),
-                    Column("Known", "share"),
-                    Column("Status", "status"),
-                ],
-                [
-                    [
-                        scorecard.kpi_link(score.kpi_id, score.kpi_name),
-                        scorecard.definition_link(score.definition_id, score.definition_name),
-                        formats.in_unit(score.value, score.unit),
-                        formats.between(score.value_low, score.value_high, score.unit),
-                        score.coverage,
-                        scored(score.status),
-                    ]
-                    for score in newest
-                ],
+            scorecard.figures_table(
+                f"{one.institution_id}_figures", f"Every figure of {year}, {one.institution_name}", newest
             )
         ],
     )

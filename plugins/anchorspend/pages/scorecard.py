@@ -6,7 +6,7 @@ from typing import Any
 from anchorspend.pages import charts, formats
 from anchorspend.pages.formats import UNKNOWN
 from anchorspend.pages.marts import Marts
-from anchorspend.pages.parts import Chart, Column, Figure, Link, Swatch, Table, scored
+from anchorspend.pages.parts import Chart, Column, Drawing, Figure, Link, Swatch, Table, scored
 
 BOUNDS: Sequence[tuple[Swatch, str]] = (
     ("one", "figure"),
@@ -96,19 +96,7 @@ def definitions_chart(title: str, found: Sequence[Any], table: str, caption: str
     """One KPI's figures under each of its definitions, beside one another."""
     return Chart(
         title,
-        charts.bars(
-            [
-                charts.Bar(
-                    score.definition_name,
-                    *(score.value, score.value_low, score.value_high),
-                    formats.in_unit(score.value, score.unit),
-                )
-                for score in found
-            ]
-        ),
-        f"{title}. "
-        + "; ".join(f"{score.definition_name} {formats.in_unit(score.value, score.unit)}" for score in found)
-        + ".",
+        *_drawn(title, [(score.definition_name, score) for score in found]),
         Table(
             table,
             caption,
@@ -135,20 +123,7 @@ def institutions_chart(title: str, found: Sequence[Any], table: str, caption: st
     """One KPI's figures under one definition for each institution, all together first and in another colour."""
     return Chart(
         title,
-        charts.bars(
-            [
-                charts.Bar(
-                    score.institution_name,
-                    *(score.value, score.value_low, score.value_high),
-                    formats.in_unit(score.value, score.unit),
-                    plain=score.institution_id == "partnership",
-                )
-                for score in found
-            ]
-        ),
-        f"{title}. "
-        + "; ".join(f"{score.institution_name} {formats.in_unit(score.value, score.unit)}" for score in found)
-        + ".",
+        *_drawn(title, [(score.institution_name, score) for score in found], together="partnership"),
         Table(
             table,
             caption,
@@ -169,6 +144,54 @@ def institutions_chart(title: str, found: Sequence[Any], table: str, caption: st
             ],
         ),
         [("one", "institution"), ("unknown", "all together"), *BOUNDS[1:]],
+    )
+
+
+def _drawn(title: str, named: Sequence[tuple[str, Any]], together: str | None = None) -> tuple[Drawing, str]:
+    """Scores as bars with their bounds, each under its name, and the same in words. `together`: the institution that is
+    drawn in the colour of all."""
+    words = [formats.in_unit(score.value, score.unit) for _, score in named]
+    bars = [
+        charts.Bar(
+            name,
+            *(score.value, score.value_low, score.value_high),
+            told,
+            plain=score.institution_id == together,
+        )
+        for (name, score), told in zip(named, words, strict=True)
+    ]
+    return charts.bars(bars), f"{title}. " + "; ".join(f"{bar.label} {bar.words}" for bar in bars) + "."
+
+
+def figures_table(name: str, caption: str, found: Sequence[Any], *, targets: bool = False) -> Table:
+    """Scores of several KPIs, a row each, with range, known part and status; with their targets where asked for."""
+    return Table(
+        name,
+        caption,
+        [
+            Column("Measure"),
+            Column("Counted as"),
+            *(Column(heading, "count") for heading in ("Figure", "Range")),
+            Column("Known", "share"),
+            *([Column("Target", "count")] if targets else []),
+            Column("Status", "status"),
+        ],
+        [
+            [
+                kpi_link(score.kpi_id, score.kpi_name),
+                definition_link(score.definition_id, score.definition_name),
+                formats.in_unit(score.value, score.unit),
+                formats.between(score.value_low, score.value_high, score.unit),
+                score.coverage,
+                *(
+                    ["not set yet" if score.target is None else formats.in_unit(score.target, score.unit)]
+                    if targets
+                    else []
+                ),
+                scored(score.status),
+            ]
+            for score in found
+        ],
     )
 
 

@@ -17,7 +17,6 @@ from anchorspend.pages.parts import (
     Status,
     Table,
     Text,
-    scored,
 )
 
 _AIMED = """
@@ -155,30 +154,11 @@ def _against_targets(aimed: Sequence[Any]) -> Section:
         [
             Text.of("A figure counts as met or missed only where it would be so wherever the unknown part went.", part),
             Figures([scorecard.card(score) for score in set_ones]),
-            Table(
+            scorecard.figures_table(
                 f"targets_{first.institution_id}",
                 f"Every measure with a target in the strategy, {first.institution_name}, {first.financial_year}",
-                [
-                    Column("Measure"),
-                    Column("Counted as"),
-                    Column("Figure", "count"),
-                    Column("Range", "count"),
-                    Column("Known", "share"),
-                    Column("Target", "count"),
-                    Column("Status", "status"),
-                ],
-                [
-                    [
-                        scorecard.kpi_link(score.kpi_id, score.kpi_name),
-                        scorecard.definition_link(score.definition_id, score.definition_name),
-                        formats.in_unit(score.value, score.unit),
-                        formats.between(score.value_low, score.value_high, score.unit),
-                        score.coverage,
-                        "not set yet" if score.target is None else formats.in_unit(score.target, score.unit),
-                        scored(score.status),
-                    ]
-                    for score in sorted(aimed, key=_local_first)
-                ],
+                sorted(aimed, key=_local_first),
+                targets=True,
             ),
         ],
     )
