@@ -4,12 +4,16 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from test_release import County
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -84,6 +88,14 @@ def real_files() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"real published files are not here: {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> "County":
+    """The little county of test_release.py, two releases of it published, to be copied by who would change it."""
+    from test_release import little_county
+
+    return little_county(server(), tmp_path_factory.mktemp("county"))
 
 
 @pytest.fixture(scope="session")

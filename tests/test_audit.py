@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from anchorspend import audit, model, release, settings
-from test_release import County, little_county, one, relations
+from test_release import County, one, relations
 
 SUITES = settings.home() / "expectations" / "suites"
 WRITTEN = {
@@ -325,11 +325,6 @@ FAULTS |= {
 COUNTS = {key for key, expectation in WRITTEN.items() if expectation["type"] == "expect_table_row_count_to_be_between"}
 # What the county itself fails: one of its seven April lines could not be read.
 OWN_WARNING = ("dim_batch", "a batch has less than one line in a hundred in quarantine")
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 def build_candidate(connection: psycopg.Connection) -> None:

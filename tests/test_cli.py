@@ -16,7 +16,7 @@ import pytest
 import typer
 from anchorspend import cli, settings, show
 from anchorspend.kinds import KINDS
-from test_release import County, little_county
+from test_release import County
 
 FILE = "Paid,Ref,Supplier,Postcode,Amount,Code\n{},B1,Luton Paper Ltd,LU1 1AA,50.00,\n"
 
@@ -51,11 +51,6 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Outcome(int(ended.value.code or 0), printed.out, printed.err)
 
     return command
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from anchorspend import doctor, model, settings, warehouse
-from test_release import County, little_county
+from test_release import County
 
 Found = dict[str, list[doctor.Finding]]
 
@@ -26,11 +26,6 @@ def found() -> Found:
 
 def statuses(told: list[doctor.Finding]) -> set[str]:
     return {one.status for one in told}
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,14 +15,9 @@ import pytest
 from anchorspend import export, publish
 from anchorspend.errors import UserError
 from pyarrow import parquet
-from test_release import County, little_county
+from test_release import County
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

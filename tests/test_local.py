@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,16 +13,11 @@ import psycopg
 import pytest
 from anchorspend import cli, compare, model, warehouse
 from anchorspend.errors import UserError
-from test_release import LOCAL, County, little_county
+from test_release import LOCAL, County
 from typer.testing import CliRunner
 
 DOC = (Path(__file__).resolve().parents[1] / "docs" / "explanation" / "local.md").read_text(encoding="utf-8")
 PAIRS = list(itertools.permutations(LOCAL, 2))
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

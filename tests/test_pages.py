@@ -7,7 +7,7 @@ import re
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -22,14 +22,9 @@ from anchorspend.pages import charts, formats, site
 from anchorspend.pages.marts import published
 from anchorspend.pages.parts import Column, Link, Page, Section, Status, Table
 from anchorspend.pages.serve import server as server_of
-from test_release import County, little_county
+from test_release import County
 
 FIRST_PAGE_LIMIT = 150_000
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from anchorspend import pages
 from anchorspend.pages import formats, joint, leakage, procurement, quality, releases
 from anchorspend.pages.marts import Marts, published
 from anchorspend.pages.parts import Chart, Link, Page, Status, Table, Text
-from test_release import County, little_county
+from test_release import County
 
 MODULES = (joint, leakage, procurement, quality, releases)
 
@@ -56,11 +56,6 @@ def made(sample_release: tuple[str, Path]) -> dict[str, Page]:
         patch.setenv("ANCHORSPEND_WAREHOUSE_URL", sample_release[0])
         with published() as marts:
             return {module.__name__.rpartition(".")[2]: module.page(marts) for module in MODULES}
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture

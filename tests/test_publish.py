@@ -1,7 +1,7 @@
 """Publish: readers see one release, whole, and nothing but it; what was not audited is not published."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -9,7 +9,7 @@ from anchorspend import publish, settings, warehouse
 from anchorspend.errors import UserError
 from anchorspend.server import postgres
 from psycopg import errors
-from test_release import County, little_county, one, relations
+from test_release import County, one, relations
 
 MADE = {one.name for one in publish.MADE}
 PUBLISHED = {path.stem for path in (settings.dbt_project() / "models" / "marts").glob("*.sql")}
@@ -27,11 +27,6 @@ KEPT_FROM_READERS = [
     *("staging.stg_raw__ledger", "intermediate.int_supplier__resolved", "seeds.individual_pattern"),
     *("release_0001.dim_supplier", "release_0002.dim_supplier", "candidate.dim_supplier"),
 ]
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture

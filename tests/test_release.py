@@ -5,7 +5,7 @@ The county is made once for the whole run; whoever changes it works on a copy of
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -143,17 +143,8 @@ class County:
             yield url
 
 
-_made: list[County] = []
-
-
-def little_county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    """The county with two releases published, made once for every module that asks."""
-    if not _made:
-        _made.append(_make(server(), tmp_path_factory.mktemp("county")))
-    return _made[0]
-
-
-def _make(url: str, folder: Path) -> County:
+def little_county(url: str, folder: Path) -> County:
+    """The county, with two releases published."""
     (folder / "institutions").mkdir()
     for name, (kind, year_start, feeds) in INSTITUTIONS.items():
         head = f"id: {name}\nname: {name}\ntype: {kind}\nfinancial_year_start: {year_start}\nfeeds:"
@@ -183,11 +174,6 @@ def load(folder: Path, files: dict[str, str]) -> None:
         for feed_id in institution.feeds:
             list(ingest.land_feed(institution, feed_id))
             assert {batch.status for batch in ingest.load_feed(institution, feed_id)} <= {"loaded"}
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

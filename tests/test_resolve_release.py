@@ -1,7 +1,7 @@
 """Resolution inside a release: whose records are collected, what people decide, and what is measured."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,14 +10,9 @@ import pytest
 from anchorspend import release, resolve
 from anchorspend.resolve import evaluate
 from test_cli import Run, run
-from test_release import County, little_county
+from test_release import County
 
 __all__ = ["run"]
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture

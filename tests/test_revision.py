@@ -1,19 +1,14 @@
 """What stands published beside the figures: what a release changed, the checks it passed, what could not be read, and
 where the pounds went."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import psycopg
 import pytest
 from anchorspend import publish, reference, warehouse
 from psycopg.rows import dict_row
-from test_release import County, little_county, one
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
+from test_release import County, one
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from anchorspend import settings
-from test_release import County, little_county
+from test_release import County
 
 ROLES = ("viewer", "user", "op", "admin")
 PERSON = "Jane Doe"
@@ -108,11 +108,6 @@ class Answer:
 
 
 Ask = Callable[[list[tuple[str | None, str]]], tuple[list[Answer], dict[str, Any]]]
-
-
-@pytest.fixture(scope="module")
-def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> County:
-    return little_county(server, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
