@@ -132,7 +132,7 @@ def test_colour_is_for_a_terminal_that_wants_it(tmp_path: Path, variables: dict[
 
 
 def test_a_fault_of_the_program_exits_3_with_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "KINDS", None)
+    monkeypatch.setattr(cli.first_steps, "KINDS", None)
     done = run("kinds")
     assert (done.code, done.out) == (3, "")
     assert "Traceback" in done.err

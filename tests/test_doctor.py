@@ -16,6 +16,8 @@ from test_release import County
 
 Found = dict[str, list[doctor.Finding]]
 
+INSTITUTION = Path(__file__).resolve().parents[1] / "dags" / "institutions" / "bedfordshire_police.yml"
+
 
 def found() -> Found:
     told: Found = {}
@@ -55,7 +57,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (checkout / "dbt_project" / "models").mkdir(parents=True)
     (checkout / "dbt_project" / "target").mkdir()
     shutil.copy(settings.home() / "requirements.txt", checkout)
-    shutil.copy(settings.institutions() / "bedfordshire_police.yml", checkout / "dags" / "institutions")
+    shutil.copy(INSTITUTION, checkout / "dags" / "institutions")
     (checkout / "dbt_project" / "models" / "one.sql").write_text("select 1")
     for name in ("manifest.json", "models.json"):
         (checkout / "dbt_project" / "target" / name).write_text("{}")
@@ -203,7 +205,7 @@ def test_an_old_or_missing_manifest_is_told(nowhere: None, home: Path, place: Pa
 
 
 def test_an_invalid_institution_file_is_a_problem_with_its_reason(nowhere: None, home: Path, place: Path) -> None:
-    path = settings.institutions() / "bedfordshire_police.yml"
+    path = settings.institutions() / INSTITUTION.name
     path.write_text(path.read_text().replace("delimiter", "delimeter"))
     told = found()["institution files"]
     assert statuses(told) == {"problem"}
