@@ -26,8 +26,12 @@ from anchorspend.server import local, postgres
 _USER = "admin"
 _START_SECONDS = 600
 _ASK_AGAIN = 5
-# `airflow standalone` without its triggerer, which runs what is deferred: nothing here is.
-_ALL_PARTS = "airflow db migrate && { airflow scheduler & airflow dag-processor & airflow api-server & wait; }"
+# `airflow standalone` without its triggerer, which runs what is deferred: nothing here is. Told to stop, it stays until
+# its parts have, or nobody would take note of their end.
+_ALL_PARTS = """
+trap : TERM
+airflow db migrate && { airflow scheduler & airflow dag-processor & airflow api-server & wait; wait; }
+"""
 
 
 def folder() -> Path:
