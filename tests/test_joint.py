@@ -15,7 +15,7 @@ from anchorspend import contract, ingest, model, reference, release, resolve, se
 from anchorspend.sample import write_county
 from test_movement import compiled
 
-DOCS = settings.home() / "docs" / "explanation"
+DOCS = settings.home() / "docs"
 FIRST_DAY, REGISTER_DAY = pd.Timestamp(2017, 4, 1), pd.Timestamp(2020, 3, 31)
 WINDOW = pd.DateOffset(months=6)
 NEVER_LOADS = {"department_for_transport"}
@@ -321,7 +321,8 @@ def test_no_private_person_is_named_in_what_is_published_of_contracts(county: Pr
 
 @pytest.mark.parametrize("page", ["joint_spend", "leakage", "alerts"])
 def test_the_queries_of_the_documentation_answer(county: Procured, page: str) -> None:
-    queries = re.findall(r"```sql\n(.+?)```", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.DOTALL)
+    (path,) = DOCS.rglob(f"{page}.md")
+    queries = re.findall(r"```sql\n(.+?)```", path.read_text(encoding="utf-8"), re.DOTALL)
     assert queries
     for query in queries:
         assert len(county.rows(query)), query
