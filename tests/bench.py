@@ -177,7 +177,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", type=int, default=500_000, help="lines of the made-up file (default: 500000)")
     parser.add_argument(
-        "--companies", type=int, default=1_000_000, help="companies of the register (default: 1000000; 0: none)"
+        "--companies", type=int, default=5_000_000, help="companies of the register (default: 5000000; 0: none)"
     )
     chosen = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-"))

@@ -10,11 +10,8 @@ import io
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,22 +95,13 @@ def _fill(target: Path, pages: Sequence[Page], release: Any) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": formats.cell, "raw": formats.raw, "day": formats.day, "count": formats.count}
+    environment.globals |= {"drawn": _drawn, "widths": charts.WIDTHS}
     template = environment.get_template("page.html.j2")
     menu = [page for page in pages if not page.parent]
     by_slug = {page.slug: page for page in pages}
-    # Vega keeps Python waiting while it draws, so it does that in processes of its own; half of the time goes there.
-    with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
-        drawings = {
-            (chart.table.name, width): pool.submit(
-                charts.draw, charts.specification(chart.figure, pixels), f"{chart.table.name}_{width}"
-            )
-            for chart in _blocks(pages, Chart)
-            for width, pixels in charts.WIDTHS.items()
-        }
-        environment.globals |= {"drawn": partial(_drawn, drawings), "widths": charts.WIDTHS}
-        for page in pages:
-            text = template.render(page=page, parent=by_slug.get(page.parent), menu=menu, release=release)
-            (target / f"{page.slug}.html").write_text(text, encoding="utf-8")
+    for page in pages:
+        text = template.render(page=page, parent=by_slug.get(page.parent), menu=menu, release=release)
+        (target / f"{page.slug}.html").write_text(text, encoding="utf-8")
     (target / "data").mkdir()
     for table in _tables(pages):
         # Two tables of one name would be one file.
@@ -146,6 +134,7 @@ def _as_csv(table: Table) -> str:
     return text.getvalue()
 
 
-def _drawn(drawings: Mapping[tuple[str, str], Future[str]], chart: Chart, width: str) -> Markup:
+def _drawn(chart: Chart, width: str) -> Markup:
     """A chart's drawing; Vega escapes the words in it."""
-    return Markup(drawings[chart.table.name, width].result())  # noqa: S704
+    wanted = charts.specification(chart.figure, charts.WIDTHS[width])
+    return Markup(charts.draw(wanted, f"{chart.table.name}_{width}"))  # noqa: S704
