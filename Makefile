@@ -53,7 +53,7 @@ lint: $(VENV)/ready-to-build ## style, types, SQL and layering
 
 # The site needs nothing; dbt's page shows the columns as built where the database runs.
 docs: $(VENV)/ready-to-build ## the documentation as a site, and dbt's own of every model
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir "$${ANCHORSPEND_STATE:-.state}/docs"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir "$${ANCHORSPEND_STATE:-.state}/docs"
 	@echo "$${ANCHORSPEND_STATE:-.state}/docs/index.html"
 	@$(BIN)/anchorspend dbt-docs
 

@@ -98,6 +98,13 @@ def county(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) 
     return little_county(server(), tmp_path_factory.mktemp("county"))
 
 
+@pytest.fixture
+def published(county: "County") -> Iterator[None]:
+    """A copy of the county is the warehouse."""
+    with county.copied():
+        yield
+
+
 @pytest.fixture(scope="session")
 def sample_release(server: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """The sample county, small, with its registers, brought to a release: its warehouse, and its truth's folder."""

@@ -8,7 +8,7 @@ import pty
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ import pytest
 import typer
 from anchorspend import cli, settings, show
 from anchorspend.kinds import KINDS
-from test_release import County
 
 FILE = "Paid,Ref,Supplier,Postcode,Amount,Code\n{},B1,Luton Paper Ltd,LU1 1AA,50.00,\n"
 
@@ -54,13 +53,6 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def published(county: County) -> Iterator[None]:
-    """A copy of the county is the warehouse."""
-    with county.copied():
-        yield
-
-
-@pytest.fixture
 def institutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the file of one institution, as the only one there is."""
     folder = tmp_path / "institutions"
@@ -78,10 +70,18 @@ def commands() -> dict[str, typer.core.TyperCommand]:
     return typer.main.get_command(cli.app).commands
 
 
+# As one comes to need them; the help shows them in this order.
+PANELS = [cli.FIRST, cli.LOAD, cli.LOOK, cli.REVIEW, cli.PUBLISH, cli.OPERATE]
+
+
+def test_the_panels_of_the_help_stand_in_the_order_in_which_one_needs_them() -> None:
+    assert list(dict.fromkeys(command.rich_help_panel for command in commands().values())) == PANELS
+
+
 @pytest.mark.parametrize("name", commands())
 def test_every_command_stands_at_a_stage_and_has_examples_that_it_understands(name: str) -> None:
     command = commands()[name]
-    assert command.rich_help_panel in {cli.FIRST, cli.LOAD, cli.LOOK, cli.REVIEW, cli.PUBLISH, cli.OPERATE}
+    assert command.rich_help_panel in PANELS
     heading, *examples = [line.strip() for line in (command.epilog or "").split("\n\n")]
     assert (heading, bool(examples)) == ("Examples:", True)
     for example in examples:

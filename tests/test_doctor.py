@@ -12,7 +12,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from anchorspend import doctor, model, settings, warehouse
-from test_release import County
 
 Found = dict[str, list[doctor.Finding]]
 
@@ -28,13 +27,6 @@ def found() -> Found:
 
 def statuses(told: list[doctor.Finding]) -> set[str]:
     return {one.status for one in told}
-
-
-@pytest.fixture
-def published(county: County) -> Iterator[None]:
-    """A copy of the county is the warehouse."""
-    with county.copied():
-        yield
 
 
 @pytest.fixture

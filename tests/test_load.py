@@ -446,10 +446,24 @@ def kill(connection: psycopg.Connection, tmp_path: Path) -> Iterator[Callable[[i
 
         def run(part: int, delay: float) -> int:
             process.stdin.write(f"{part} {delay}\n")
-            return int(process.stdout.readline())
+            code = int(process.stdout.readline())
+            wait_until_alone(connection)
+            return code
 
         yield run
         process.stdin.close()
+
+
+def wait_until_alone(connection: psycopg.Connection) -> None:
+    """Wait for the sessions of processes that are gone: the server ends what they had asked, a commit too."""
+    others = """
+        select count(*) from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+        """
+    give_up = time.monotonic() + 30
+    while connection.execute(others).fetchone() != (0,):
+        assert time.monotonic() < give_up, "a session of a process that is gone stays"
+        time.sleep(0.01)
 
 
 def assert_only_whole_batches(connection: psycopg.Connection, count: int) -> None:

@@ -216,6 +216,23 @@ def test_a_table_is_filtered_by_what_is_typed(desktop: Watched) -> None:
     assert column(page, "targets", "Measure") == rows
 
 
+def test_a_long_table_stands_folded_until_it_is_asked_for(desktop: Watched) -> None:
+    page = desktop.open("method")
+    table = page.locator('.table:has(table[data-name="targets"])')
+    rows = table.locator("tbody tr")
+    whole = rows.count()
+    assert rows.filter(visible=True).count() == 25 < whole
+    table.get_by_role("button", name="Measure").click()
+    assert rows.filter(visible=True).count() == 25
+    assert rows.last.is_hidden()
+    table.get_by_role("button", name=f"Show {whole} rows").click()
+    assert rows.filter(visible=True).count() == whole
+    table.get_by_role("button", name="Show 25 rows").click()
+    page.emulate_media(media="print")
+    assert rows.filter(visible=True).count() == whole
+    page.emulate_media(media="screen")
+
+
 def test_without_its_script_a_page_says_the_same(browser: Browser, origin: str) -> None:
     context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)  # type: ignore[arg-type]
     page = Watched(context, origin).open("institutions")

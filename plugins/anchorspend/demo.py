@@ -99,7 +99,7 @@ def _follow(watch: _Watch) -> bool:
         return False
     _until(
         deadline,
-        lambda: _released(watch, first["release"]) and pages.of_release(newest).exists(),
+        lambda: _released(watch, first["release"]) and pages.of_release(publish.schema_of(newest)).exists(),
         "the review pages were not written",
     )
     return True

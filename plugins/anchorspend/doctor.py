@@ -20,7 +20,7 @@ import psycopg
 import requests
 from packaging.requirements import Requirement
 
-from anchorspend import contract, ingest, model, publish, settings, warehouse
+from anchorspend import contract, ingest, model, pages, publish, settings, warehouse
 from anchorspend.errors import UserError
 from anchorspend.server import airflow, postgres
 
@@ -353,8 +353,8 @@ def _published(connection: psycopg.Connection) -> tuple[int, datetime] | None:
 
 
 def _pages() -> Found:
-    folder = settings.state() / "pages" / "current"
-    if (folder / "index.html").is_file():
+    folder = pages.current().parent
+    if pages.current().is_file():
         yield "ok", f"{folder.resolve().name} in {folder.parent}", ""
     else:
         yield "warning", f"there are none in {folder}", "Publishing a release writes them; so does `anchorspend pages`."
@@ -366,13 +366,11 @@ def _airflow() -> Found:
         yield "warning", "it does not run, so nothing is fetched or released by itself", "Start it: `anchorspend up`."
         return
     try:
-        health = requests.get(f"{address}/api/v2/monitor/health", timeout=10).json()
+        sick = airflow.unhealthy(airflow.ask_health(address))
         version = requests.get(f"{address}/api/v2/version", timeout=10).json()["version"]
     except (requests.RequestException, ValueError, KeyError):
         yield "problem", f"no Airflow answers at {address}", "Start it: `anchorspend up`, or its service."
         return
-    parts = ("metadatabase", "scheduler", "dag_processor")
-    sick = [part for part in parts if health.get(part, {}).get("status") != "healthy"]
     if sick:
         yield (
             "problem",
@@ -390,11 +388,7 @@ def _airflow_address() -> str | None:
     """Where Airflow ought to answer: in a container at the service tasks talk to, else where `up` started it."""
     if served := os.environ.get("AIRFLOW__CORE__EXECUTION_API_SERVER_URL"):
         return served.rstrip("/").removesuffix("/execution")
-    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
-        running: dict[str, Any] = json.loads((airflow.folder() / "running.json").read_text())
-        if psutil.pid_exists(running["pid"]):
-            return str(running["url"])
-    return None
+    return airflow.started_at()
 
 
 def _addresses() -> Found:
@@ -420,7 +414,7 @@ def _addresses() -> Found:
 def _started() -> Iterator[tuple[str, psutil.Process]]:
     places: tuple[tuple[str, Path, Callable[[str], str]], ...] = (
         ("PostgreSQL", settings.state() / "postgres" / "data" / "postmaster.pid", lambda text: text.split()[0]),
-        ("Airflow", airflow.folder() / "running.json", lambda text: str(json.loads(text)["pid"])),
+        ("Airflow", airflow.process_file(), lambda text: str(json.loads(text)["pid"])),
     )
     for name, path, read in places:
         with contextlib.suppress(OSError, ValueError, KeyError, IndexError, psutil.Error):

@@ -75,12 +75,18 @@ def test_rules() -> None:
     _dbt("test", environment(), "--select", *NOT_IN_A_RELEASE)
 
 
-def document(page: Path) -> None:
+def docs_page() -> Path:
+    """Where dbt's own documentation of the project stands."""
+    return settings.state() / "dbt_docs" / "index.html"
+
+
+def document() -> Path:
     """Write dbt's own documentation of the project as one page: every model, its columns, tests and descent.
 
     With a warehouse to ask, the columns are those of the candidate as it was built last; without one, those the YAML
-    names. Raises `UserError` with dbt's own words.
+    names. Returns its path. Raises `UserError` with dbt's own words.
     """
+    page = docs_page()
     variables, extra = _QUIET, ["--empty-catalog", "--no-compile"]
     with contextlib.suppress(UserError):
         warehouse.connect().close()
@@ -92,6 +98,7 @@ def document(page: Path) -> None:
         shutil.copy(manifest(), folder)
         _dbt("docs generate", variables, "--static", "--target-path", folder, *extra)
         shutil.copy(Path(folder) / "static_index.html", page)
+    return page
 
 
 def _dbt(command: str, variables: dict[str, str], *arguments: str) -> None:

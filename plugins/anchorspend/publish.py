@@ -152,6 +152,11 @@ def open_release() -> int | None:
         return int(row[0])
 
 
+def schema_of(release_id: int) -> str:
+    """The schema in which a published release's tables stay; its review pages bear the name too."""
+    return f"release_{release_id:04}"
+
+
 def fail(release_id: int, reason: str) -> None:
     """Close a release that did not pass; the one published before it stays."""
     with warehouse.connect() as connection:
@@ -166,7 +171,7 @@ def fail(release_id: int, reason: str) -> None:
 
 def publish(release_id: int) -> Published:
     """Switch readers to the candidate. Raises `UserError` unless it was audited and nothing critical failed."""
-    release = f"release_{release_id:04}"
+    release = schema_of(release_id)
     with warehouse.connect() as connection:
         _refuse_unaudited(connection, release_id)
         _lock_marts(connection)
@@ -217,7 +222,7 @@ def sign(release_id: int, by: str, note: str | None = None) -> None:
         if not made:
             raise UserError(f"{signer} has signed release {release_id} already")
         _lock_marts(connection)
-        _write(connection, HISTORY, f"release_{release_id:04}")
+        _write(connection, HISTORY, schema_of(release_id))
 
 
 def roll_back(release_id: int, by: str, reason: str) -> list[int]:
@@ -232,7 +237,7 @@ def roll_back(release_id: int, by: str, reason: str) -> list[int]:
         raise UserError("say why: --reason")
     with warehouse.connect() as connection:
         _refuse_unpublished(connection, release_id)
-        schema = f"release_{release_id:04}"
+        schema = schema_of(release_id)
         if not connection.execute(
             "select 1 from pg_class where relnamespace = to_regnamespace(%s) and relname = 'kpi_scorecard'", [schema]
         ).fetchone():

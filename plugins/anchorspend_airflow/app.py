@@ -13,7 +13,6 @@ from typing import Annotated
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_view
-from anchorspend import settings
 from anchorspend.errors import UserError
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -31,8 +30,10 @@ OWN_SCRIPTS = POLICY + "'self'"
 DBT_SCRIPTS = POLICY + "'self' 'unsafe-inline' 'unsafe-eval'; connect-src 'self' data:"
 
 
+# What a route needs of the package is imported when it is first asked for: it takes a third of a second, and Airflow
+# waits to start.
 def pages() -> ModuleType:
-    """The pages, imported when one is first asked for: it costs a third of a second, and Airflow waits to start."""
+    """The views."""
     from anchorspend import views
 
     return views
@@ -148,14 +149,18 @@ async def review_page(path: str, request: Request) -> Response:
     """The review pages of every release; `current/` are the published one's."""
     if not path:
         return RedirectResponse(f"{request.scope['root_path']}/pages/current/")
+    from anchorspend.pages import folder
+
     missing = "There are no review pages yet; publishing a release writes them."
-    return await file_of(settings.state() / "pages", path, request, OWN_SCRIPTS, missing)
+    return await file_of(folder(), path, request, OWN_SCRIPTS, missing)
 
 
 @app.get("/data-docs/{path:path}", dependencies=[Depends(only_who_sees_personal)])
 async def data_docs(path: str, request: Request) -> Response:
     """Great Expectations' pages. Their scripts come from elsewhere and would meet cells of the data: none runs."""
-    folder = settings.state() / "audit" / "data_docs"
+    from anchorspend import audit
+
+    folder = audit.data_docs().parent
     if path in {"", "index.html"}:
         return HTMLResponse(pages().data_docs(folder))
     return await file_of(folder, path, request, NO_SCRIPT, "")
@@ -164,7 +169,7 @@ async def data_docs(path: str, request: Request) -> Response:
 @app.get("/dbt-docs/{path:path}")
 async def dbt_docs(path: str, request: Request) -> Response:
     """dbt's pages on the models."""
-    folder = settings.state() / "dbt_docs"
-    return await file_of(
-        folder, path, request, DBT_SCRIPTS, "There are no dbt docs yet; `anchorspend dbt-docs` writes them."
-    )
+    from anchorspend import model
+
+    missing = "There are no dbt docs yet; `anchorspend dbt-docs` writes them."
+    return await file_of(model.docs_page().parent, path, request, DBT_SCRIPTS, missing)

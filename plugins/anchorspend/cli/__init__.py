@@ -7,7 +7,10 @@ import sys
 import traceback
 
 # Commands stand in the help in the order in which they are read here.
-from anchorspend.cli import first_steps, load, look, operate, publish, review  # noqa: F401
+# isort: off
+from anchorspend.cli import first_steps, load, look, review, publish, operate  # noqa: F401
+
+# isort: on
 from anchorspend.cli.base import FIRST, LOAD, LOOK, OPERATE, PUBLISH, REVIEW, app, err, out
 from anchorspend.errors import UserError
 

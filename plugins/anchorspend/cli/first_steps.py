@@ -1,6 +1,5 @@
 """From nothing to first figures, and from a file to a contract."""
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -96,7 +95,7 @@ def inspect_command(
     with working(f"reading {file.name}"):
         done = inspect_file(file, kind, institution)
     if as_json:
-        typer.echo(json.dumps(printed.as_json(done), ensure_ascii=False, indent=2))
+        print_json(printed.as_json(done))
     else:
         _print(printed.shown(done))
         if done.draft:
@@ -220,7 +219,7 @@ def check(
         for feed_id, feed in one.feeds.items()
     ]
     if as_json:
-        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
         out.print(show.table(names, rows))
 
@@ -254,7 +253,7 @@ def _check_data(
     with working(f"reading {data.name}"):
         done = rehearse.rehearse(data, institution, feed_id, name)
     if as_json:
-        typer.echo(json.dumps(done.as_json(), ensure_ascii=False, indent=2))
+        print_json(done.as_json())
     else:
         _print(rehearse.shown(done))
     if done.refused:

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 from rich.text import Text
 
-from anchorspend import dictionary, model, release, settings, show, warehouse
+from anchorspend import dictionary, model, release, show, warehouse
 from anchorspend.cli.base import OPERATE, app, examples, out, print_json, say, working
 from anchorspend.server import airflow, postgres
 
@@ -101,9 +101,8 @@ def dbt_docs() -> None:
 
     Needs no database; with one, it shows the columns as they were built last.
     """
-    page = settings.state() / "dbt_docs" / "index.html"
     with working("writing dbt's documentation"):
-        model.document(page)
+        page = model.document()
     out.print(str(page), highlight=False, soft_wrap=True)
 
 

@@ -24,9 +24,9 @@ def current() -> Path:
     return folder() / "current" / "index.html"
 
 
-def of_release(release_id: int) -> Path:
-    """The first page of a release's own pages."""
-    return folder() / f"release_{release_id:04}" / "index.html"
+def of_release(schema_name: str) -> Path:
+    """The first page of the pages of the release whose tables stay in a schema."""
+    return folder() / schema_name / "index.html"
 
 
 def write(progress: Callable[[str], None] = lambda message: None) -> Path:

@@ -295,7 +295,6 @@ def _suppliers(marts: Marts, one: Any, year: str) -> Section:
                 ]
                 for supplier in suppliers
             ],
-            first=25,
         ),
         Text.of("By the headline definitions. Private persons are never listed."),
     ]

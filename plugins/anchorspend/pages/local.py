@@ -205,7 +205,6 @@ def _switching(marts: Marts, definitions: Sequence[str]) -> Section:
                     ]
                     for switcher in switchers
                 ],
-                first=15,
             ),
             Text.of("Private persons are in the pounds above and in no list of names."),
         ],
@@ -291,7 +290,6 @@ def _map(marts: Marts) -> Section:
             ]
             for row in found
         ],
-        first=15,
     )
     if near:
         on_map = sum((row.amount for row in near), Decimal(0))

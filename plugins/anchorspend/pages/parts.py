@@ -46,17 +46,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, with a CSV of the same name beside it; the first column says what a row is about.
+    """A table; the first column says what a row is about.
 
-    `first`: how many rows the page shows; the CSV has all.
+    The CSV of its name has all rows, the page the first `ON_PAGE`.
     """
 
+    ON_PAGE: ClassVar = 100
     kind: ClassVar = "table"
     name: str
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
-    first: int = 25
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Procurement: how long it takes, who was asked, what was exempted, saved and promised, and when invoices are paid."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from anchorspend.pages import charts, formats, scorecard
 from anchorspend.pages.marts import Marts
-from anchorspend.pages.parts import Block, Chart, Column, Link, Page, Section, Status, Table, Text, scored
+from anchorspend.pages.parts import Block, Chart, Column, Link, Page, Section, Status, Table, Text
 
 _CYCLE = """
     select cycle.*, institution.institution_name
@@ -255,7 +254,7 @@ def _measure(marts: Marts, kpi_id: str, said: str, measure: str = "") -> list[Bl
         kpi=kpi_id,
     )
     newest = [one for one in scores if one.financial_year == marts.year and one.value is not None]
-    table = _scored(scores, kpi_id)
+    table = scorecard.years_table(f"{kpi_id}_by_year", scores)
     if not newest:
         return [Text.of(f"No institution has this figure for {marts.year}."), table]
     first = newest[0]
@@ -270,21 +269,12 @@ def _measure(marts: Marts, kpi_id: str, said: str, measure: str = "") -> list[Bl
     blocks: list[Block] = [
         Chart(
             title,
-            charts.bars(
-                [
-                    charts.Bar(
-                        one.institution_name,
-                        *(one.value, one.value_low, one.value_high),
-                        formats.in_unit(one.value, one.unit),
-                        plain=one.institution_id == "partnership",
-                    )
-                    for one in newest
-                ],
-                aimed.target if aimed else None,
+            *scorecard.drawn(
+                title,
+                [(one.institution_name, one) for one in newest],
+                together="partnership",
+                target=aimed.target if aimed else None,
             ),
-            f"{title}. "
-            + "; ".join(f"{one.institution_name} {formats.in_unit(one.value, one.unit)}" for one in newest)
-            + ".",
             table,
             [
                 ("one", "institution"),
@@ -300,36 +290,6 @@ def _measure(marts: Marts, kpi_id: str, said: str, measure: str = "") -> list[Bl
     return blocks
 
 
-def _scored(scores: Sequence[Any], name: str) -> Table:
-    what = scores[0].kpi_name if scores else "No figures"
-    return Table(
-        f"{name}_by_year",
-        f"{what}, by institution and year",
-        [
-            Column("Institution"),
-            Column("Year"),
-            Column("Measure"),
-            *(Column(heading, "count") for heading in ("Figure", "Range")),
-            Column("Known", "share"),
-            Column("Target", "count"),
-            Column("Status", "status"),
-        ],
-        [
-            [
-                scorecard.institution_link(one.institution_id, one.institution_name),
-                one.financial_year,
-                scorecard.kpi_link(one.kpi_id, one.kpi_name),
-                formats.in_unit(one.value, one.unit),
-                formats.between(one.value_low, one.value_high, one.unit),
-                one.coverage,
-                "none" if one.target is None else formats.in_unit(one.target, one.unit),
-                scored(one.status),
-            ]
-            for one in scores
-        ],
-    )
-
-
 def _savings(marts: Marts) -> list[Block]:
     planned = scorecard.scores(
         marts,
@@ -339,7 +299,7 @@ def _savings(marts: Marts) -> list[Block]:
     return [
         *_measure(marts, "savings_gbp", "saved {}"),
         Text.of("Savings that are planned are never added to those that were made."),
-        _scored(planned, "savings_planned"),
+        scorecard.years_table("savings_planned_by_year", planned),
     ]
 
 
@@ -369,7 +329,6 @@ def _events(marts: Marts) -> list[Block]:
                 ]
                 for one in rows
             ],
-            first=20,
         ),
     ]
 

@@ -11,19 +11,10 @@ from anchorspend.pages.parts import Block, Cell, Column, Link, Page, Section, St
 
 _HISTORY = "select * from marts.release order by release_id desc"
 
-_REVISIONS = """
-    select revision.*, coalesce(kpi.kpi_name, revision.kpi_id) as kpi_name, kpi.unit,
-        coalesce(definition.definition_name, revision.definition_id) as definition_name,
-        coalesce(institution.institution_name, revision.institution_id) as institution_name
-    from marts.kpi_revision as revision
-    left join marts.kpi_definition as kpi on revision.kpi_id = kpi.kpi_id
-    left join marts.dim_institution as institution on revision.institution_id = institution.institution_id
-    left join marts.dim_definition as definition
-        on kpi.measure = definition.measure and revision.definition_id = definition.definition_id
-    order by revision.kpi_id <> 'local_spend_pct',
-        revision.definition_id is distinct from kpi.headline_definition,
-        revision.institution_id <> 'partnership', revision.financial_year desc, abs(revision.change) desc nulls last,
-        kpi_name, definition_name, institution_name
+_HEADLINE_FIRST = """
+    revision.kpi_id <> 'local_spend_pct', revision.definition_id is distinct from kpi.headline_definition,
+    revision.institution_id <> 'partnership', revision.financial_year desc, abs(revision.change) desc nulls last,
+    kpi_name, definition_name, institution_name
 """
 
 _FILES = """
@@ -64,7 +55,7 @@ def page(marts: Marts) -> Page:
 def _differences(marts: Marts, history: Sequence[Any]) -> list[Block]:
     if len(history) == 1:
         return [Text.of("This is the first release: there is nothing to compare it with.")]
-    rows = marts.rows(_REVISIONS)
+    rows = scorecard.revisions(marts, _HEADLINE_FIRST)
     before = history[1].release_id
     if not rows:
         return [Text.of(f"Every figure is as in release {before}.")]
@@ -109,26 +100,14 @@ def _differences(marts: Marts, history: Sequence[Any]) -> list[Block]:
                     one.financial_year,
                     one.definition_name,
                     _KIND[one.kind],
-                    "none" if one.kind == "new" else _written(one, one.value_before),
-                    "none" if one.kind == "gone" else _written(one, one.value),
-                    _difference(one),
+                    "none" if one.kind == "new" else scorecard.revised(one, one.value_before),
+                    "none" if one.kind == "gone" else scorecard.revised(one, one.value),
+                    scorecard.difference(one),
                 ]
                 for one in rows
             ],
         ),
     ]
-
-
-def _written(revision: Any, value: Any) -> Cell:
-    return formats.in_unit(value, revision.unit) if revision.unit else value
-
-
-def _difference(revision: Any) -> str:
-    if revision.change is None:
-        return "cannot be told"
-    if revision.unit == "share":
-        return f"{formats.points(revision.change)} points"
-    return f"{'+' if revision.change > 0 else ''}{_written(revision, revision.change)}"
 
 
 def _corrections(files: Sequence[Any]) -> list[Block]:
@@ -254,7 +233,7 @@ def _history(history: Sequence[Any]) -> list[Block]:
 def _pages(release: Any, is_this: bool) -> Cell:
     if is_this:
         return "these"
-    first = pages.of_release(release.release_id)
+    first = pages.of_release(release.schema_name)
     if first.exists():
         return Link(f"Pages of release {release.release_id}", f"../{first.parent.name}/{first.name}")
     return "none written"

@@ -1,12 +1,13 @@
 """Figures of `kpi_scorecard` as cards, words and links, the same way on every page."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from anchorspend.pages import charts, formats
 from anchorspend.pages.formats import UNKNOWN
 from anchorspend.pages.marts import Marts
-from anchorspend.pages.parts import Chart, Column, Drawing, Figure, Link, Swatch, Table, scored
+from anchorspend.pages.parts import Cell, Chart, Column, Drawing, Figure, Link, Swatch, Table, scored
 
 BOUNDS: Sequence[tuple[Swatch, str]] = (
     ("one", "figure"),
@@ -26,9 +27,42 @@ _SCORES = """
 """
 
 
+# A KPI or an institution of the release before may be gone from this one.
+_REVISIONS = """
+    select revision.*, coalesce(kpi.kpi_name, revision.kpi_id) as kpi_name, kpi.unit,
+        coalesce(revision.definition_id = kpi.headline_definition, false) as is_headline,
+        coalesce(definition.definition_name, revision.definition_id) as definition_name,
+        coalesce(institution.institution_name, revision.institution_id) as institution_name
+    from marts.kpi_revision as revision
+    left join marts.kpi_definition as kpi on revision.kpi_id = kpi.kpi_id
+    left join marts.dim_institution as institution on revision.institution_id = institution.institution_id
+    left join marts.dim_definition as definition
+        on kpi.measure = definition.measure and revision.definition_id = definition.definition_id
+"""
+
+
 def scores(marts: Marts, where: str, order: str, **parameters: object) -> list[Any]:
     """Rows of the scorecard with the names of KPI, definition and institution. `where`, `order`: SQL on `score`."""
     return marts.rows(f"{_SCORES} where {where} order by {order}", **parameters)  # never from outside
+
+
+def revisions(marts: Marts, order: str) -> list[Any]:
+    """Figures that are not as in the release before, with their names. `order`: SQL on `revision`, `kpi`, the names."""
+    return marts.rows(f"{_REVISIONS} order by {order}")  # never from outside
+
+
+def revised(revision: Any, value: Any) -> Cell:
+    """A value of a figure that changed, in its unit; as it stands where the KPI is gone, and its unit with it."""
+    return formats.in_unit(value, revision.unit) if revision.unit else value
+
+
+def difference(revision: Any) -> str:
+    """By how much a figure changed: of shares in points."""
+    if revision.change is None:
+        return "cannot be told"
+    if revision.unit == "share":
+        return f"{formats.points(revision.change)} points"
+    return f"{'+' if revision.change > 0 else ''}{revised(revision, revision.change)}"
 
 
 def card(score: Any, label: str | None = None) -> Figure:
@@ -96,7 +130,7 @@ def definitions_chart(title: str, found: Sequence[Any], table: str, caption: str
     """One KPI's figures under each of its definitions, beside one another."""
     return Chart(
         title,
-        *_drawn(title, [(score.definition_name, score) for score in found]),
+        *drawn(title, [(score.definition_name, score) for score in found]),
         Table(
             table,
             caption,
@@ -123,7 +157,7 @@ def institutions_chart(title: str, found: Sequence[Any], table: str, caption: st
     """One KPI's figures under one definition for each institution, all together first and in another colour."""
     return Chart(
         title,
-        *_drawn(title, [(score.institution_name, score) for score in found], together="partnership"),
+        *drawn(title, [(score.institution_name, score) for score in found], together="partnership"),
         Table(
             table,
             caption,
@@ -147,9 +181,11 @@ def institutions_chart(title: str, found: Sequence[Any], table: str, caption: st
     )
 
 
-def _drawn(title: str, named: Sequence[tuple[str, Any]], together: str | None = None) -> tuple[Drawing, str]:
+def drawn(
+    title: str, named: Sequence[tuple[str, Any]], together: str | None = None, target: Decimal | None = None
+) -> tuple[Drawing, str]:
     """Scores as bars with their bounds, each under its name, and the same in words. `together`: the institution that is
-    drawn in the colour of all."""
+    drawn in the colour of all. `target`: a dashed line."""
     words = [formats.in_unit(score.value, score.unit) for _, score in named]
     bars = [
         charts.Bar(
@@ -160,7 +196,7 @@ def _drawn(title: str, named: Sequence[tuple[str, Any]], together: str | None = 
         )
         for (name, score), told in zip(named, words, strict=True)
     ]
-    return charts.bars(bars), f"{title}. " + "; ".join(f"{bar.label} {bar.words}" for bar in bars) + "."
+    return charts.bars(bars, target), f"{title}. " + "; ".join(f"{bar.label} {bar.words}" for bar in bars) + "."
 
 
 def figures_table(name: str, caption: str, found: Sequence[Any], *, targets: bool = False) -> Table:
@@ -171,28 +207,57 @@ def figures_table(name: str, caption: str, found: Sequence[Any], *, targets: boo
         [
             Column("Measure"),
             Column("Counted as"),
-            *(Column(heading, "count") for heading in ("Figure", "Range")),
-            Column("Known", "share"),
-            *([Column("Target", "count")] if targets else []),
-            Column("Status", "status"),
+            *_figure_columns(targets),
         ],
         [
             [
                 kpi_link(score.kpi_id, score.kpi_name),
                 definition_link(score.definition_id, score.definition_name),
-                formats.in_unit(score.value, score.unit),
-                formats.between(score.value_low, score.value_high, score.unit),
-                score.coverage,
-                *(
-                    ["not set yet" if score.target is None else formats.in_unit(score.target, score.unit)]
-                    if targets
-                    else []
-                ),
-                scored(score.status),
+                *_figure_cells(score, "not set yet" if targets else None),
             ]
             for score in found
         ],
     )
+
+
+def years_table(name: str, found: Sequence[Any]) -> Table:
+    """Scores of one KPI by institution and year, with range, known part, target and status."""
+    what = found[0].kpi_name if found else "No figures"
+    return Table(
+        name,
+        f"{what}, by institution and year",
+        [Column("Institution"), Column("Year"), Column("Measure"), *_figure_columns(targets=True)],
+        [
+            [
+                institution_link(score.institution_id, score.institution_name),
+                score.financial_year,
+                kpi_link(score.kpi_id, score.kpi_name),
+                *_figure_cells(score, "none"),
+            ]
+            for score in found
+        ],
+    )
+
+
+def _figure_columns(targets: bool) -> list[Column]:
+    return [
+        *(Column(heading, "count") for heading in ("Figure", "Range")),
+        Column("Known", "share"),
+        *([Column("Target", "count")] if targets else []),
+        Column("Status", "status"),
+    ]
+
+
+def _figure_cells(score: Any, no_target: str | None) -> list[Cell]:
+    """`no_target`: what stands where there is none; without it no target is shown."""
+    aimed = no_target if score.target is None else formats.in_unit(score.target, score.unit)
+    return [
+        formats.in_unit(score.value, score.unit),
+        formats.between(score.value_low, score.value_high, score.unit),
+        score.coverage,
+        *([aimed] if no_target else []),
+        scored(score.status),
+    ]
 
 
 def range_of(found: Sequence[Any], what: str) -> str:

@@ -43,7 +43,7 @@ def write(folder: Path, progress: Callable[[str], None]) -> None:
     started = time.monotonic()
     with published() as marts:
         release, pages = marts.release, _pages(marts)
-    name = f"release_{release.release_id:04}"
+    name = release.schema_name
     progress(f"review pages: {len(pages)} pages of release {release.release_id}, drawing")
     with _alone(folder) as shelf:
         built = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=shelf))

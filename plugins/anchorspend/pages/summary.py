@@ -51,17 +51,9 @@ _STAGES = """
     order by financial_year
 """
 
-_REVISIONS = """
-    select revision.*, kpi.kpi_name, kpi.unit, institution.institution_name,
-        revision.definition_id = kpi.headline_definition as is_headline,
-        coalesce(definition.definition_name, revision.definition_id) as definition_name
-    from marts.kpi_revision as revision
-    inner join marts.kpi_definition as kpi on revision.kpi_id = kpi.kpi_id
-    inner join marts.dim_institution as institution on revision.institution_id = institution.institution_id
-    left join marts.dim_definition as definition
-        on kpi.measure = definition.measure and revision.definition_id = definition.definition_id
-    order by kpi.unit <> 'share', abs(revision.change) desc nulls last, revision.kpi_id, revision.institution_id,
-        revision.financial_year, revision.definition_id
+_LARGEST_CHANGE_FIRST = """
+    kpi.unit <> 'share', abs(revision.change) desc nulls last, revision.kpi_id, revision.institution_id,
+    revision.financial_year, revision.definition_id
 """
 
 _PARTNERS = """
@@ -270,7 +262,7 @@ def _changed(marts: Marts) -> Section:
     before = [one.release_id for one in marts.rows("select release_id from marts.release order by release_id desc")][
         1:2
     ]
-    revisions = marts.rows(_REVISIONS)
+    revisions = scorecard.revisions(marts, _LARGEST_CHANGE_FIRST)
     if not before:
         said = "This is the first release: there is nothing to compare it with."
     elif not revisions:
@@ -298,25 +290,16 @@ def _changed(marts: Marts) -> Section:
                         revision.institution_name,
                         revision.financial_year,
                         scorecard.definition_link(revision.definition_id, revision.definition_name),
-                        "new" if revision.kind == "new" else formats.in_unit(revision.value_before, revision.unit),
-                        "gone" if revision.kind == "gone" else formats.in_unit(revision.value, revision.unit),
-                        _difference(revision),
+                        "new" if revision.kind == "new" else scorecard.revised(revision, revision.value_before),
+                        "gone" if revision.kind == "gone" else scorecard.revised(revision, revision.value),
+                        scorecard.difference(revision),
                     ]
                     for revision in revisions
                     if revision.is_headline
                 ],
-                first=20,
             )
         )
     return Section("changes", "What changed since the last release", blocks)
-
-
-def _difference(revision: Any) -> str:
-    if revision.change is None:
-        return "none to tell"
-    if revision.unit == "share":
-        return f"{formats.points(revision.change)} points"
-    return f"{'+' if revision.change > 0 else ''}{formats.in_unit(revision.change, revision.unit)}"
 
 
 def _partners(marts: Marts, partners: Sequence[Any]) -> Section:

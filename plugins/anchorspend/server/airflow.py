@@ -114,7 +114,7 @@ def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
             stderr=output,
             start_new_session=True,
         )
-    local.write_private(_running(), json.dumps({"pid": process.pid, "url": f"http://127.0.0.1:{port}"}))
+    local.write_private(process_file(), json.dumps({"pid": process.pid, "url": f"http://127.0.0.1:{port}"}))
     try:
         model.prepare()
         meanwhile()
@@ -130,32 +130,50 @@ def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
         raise
 
 
+def started_at() -> str | None:
+    """The URL at which `start` has an Airflow answer that has not ended, healthy or not."""
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+        started = json.loads(process_file().read_text())
+        if psutil.pid_exists(started["pid"]):
+            return str(started["url"])
+    return None
+
+
+def ask_health(url: str) -> dict[str, Any]:
+    """What Airflow says of its parts. Raises what requests raises, and `ValueError` when that is not JSON."""
+    health: dict[str, Any] = requests.get(f"{url}/api/v2/monitor/health", timeout=10).json()
+    return health
+
+
+def unhealthy(health: dict[str, Any]) -> list[str]:
+    """The parts of Airflow that ought to be healthy and are not."""
+    parts = ("metadatabase", "scheduler", "dag_processor")
+    return [part for part in parts if health.get(part, {}).get("status") != "healthy"]
+
+
 def running() -> Address | None:
     """The address of a healthy Airflow of this state folder, else None."""
     try:
-        state = json.loads(_running().read_text())
         password = json.loads(_passwords().read_text())[_USER]
     except (FileNotFoundError, ValueError, KeyError):
         return None
-    if not psutil.pid_exists(state["pid"]):
+    url = started_at()
+    if url is None:
         return None
     try:
-        health = requests.get(f"{state['url']}/api/v2/monitor/health", timeout=5).json()
+        health = ask_health(url)
     except (requests.RequestException, ValueError):
         return None
-    parts = ("metadatabase", "scheduler", "dag_processor")
-    if any(health.get(part, {}).get("status") != "healthy" for part in parts):
-        return None
-    return Address(state["url"], _USER, password)
+    return None if unhealthy(health) else Address(url, _USER, password)
 
 
 def stop() -> None:
     """Stop Airflow with everything it started; nothing when it is not running."""
     try:
-        pid = json.loads(_running().read_text())["pid"]
+        pid = json.loads(process_file().read_text())["pid"]
         leader = psutil.Process(pid)
     except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
-        _running().unlink(missing_ok=True)
+        process_file().unlink(missing_ok=True)
         return
     # A recycled process id must not cost somebody else's program its life.
     if leader.is_running() and any("airflow" in word for word in leader.cmdline()):
@@ -167,7 +185,7 @@ def stop() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(alive, timeout=5)
-    _running().unlink(missing_ok=True)
+    process_file().unlink(missing_ok=True)
 
 
 class Client:
@@ -250,7 +268,8 @@ def _log_texts(line: Any) -> list[str]:
     return [str(line.get("event", "")), *(f"{error['exc_type']}: {error['exc_value']}" for error in errors)]
 
 
-def _running() -> Path:
+def process_file() -> Path:
+    """Where `start` notes the process it started, and its URL."""
     return folder() / "running.json"
 
 

@@ -1,6 +1,9 @@
 // Sorts and filters the tables of a page. Without it every table stands as it was written.
 "use strict";
 
+const OPEN = 25; // rows of a long table that stand open
+const FILTERED = 12; // rows from which a table can be filtered
+
 const value = (cell) => ("sort" in cell.dataset ? cell.dataset.sort : cell.textContent.trim().toLowerCase());
 
 function compare(a, b, numeric) {
@@ -24,13 +27,16 @@ function sortable(table) {
       const numeric = rows.every(([found]) => found === "" || !isNaN(found));
       rows.sort(([a], [b]) => compare(a, b, numeric) * (down && a !== "" && b !== "" ? -1 : 1));
       body.append(...rows.map(([, row]) => row));
+      table.dispatchEvent(new Event("sorted"));
     });
   });
 }
 
-function filterable(table) {
-  const rows = [...table.tBodies[0].rows];
-  if (rows.length < 12) return;
+// A long table stands folded, its first rows open, until all are asked for or something is typed.
+function findable(table) {
+  const body = table.tBodies[0];
+  const count = body.rows.length;
+  if (count < FILTERED) return;
   const label = document.createElement("label");
   const input = document.createElement("input");
   const said = document.createElement("span");
@@ -43,19 +49,35 @@ function filterable(table) {
   line.className = "filter";
   line.append(label, said);
   table.closest(".wide-table").before(line);
-  input.addEventListener("input", () => {
+  const fold = document.createElement("button");
+  fold.type = "button";
+  fold.className = "fold";
+  let folded = count > OPEN;
+  if (folded) table.closest(".wide-table").after(fold);
+
+  function show() {
     const wanted = input.value.trim().toLowerCase();
-    let shown = 0;
-    for (const row of rows) {
+    let found = 0;
+    for (const row of body.rows) {
       row.hidden = !row.textContent.toLowerCase().includes(wanted);
-      shown += !row.hidden;
+      found += !row.hidden;
+      row.classList.toggle("folded", folded && found > OPEN);
     }
-    said.textContent = wanted ? `${shown} of ${rows.length} rows` : "";
+    said.textContent = wanted ? `${found} of ${count} rows` : "";
+    fold.textContent = folded ? `Show ${count} rows` : `Show ${OPEN} rows`;
+    fold.hidden = found <= OPEN;
+  }
+  fold.addEventListener("click", () => {
+    folded = !folded;
+    show();
   });
+  input.addEventListener("input", show);
+  table.addEventListener("sorted", show);
+  show();
 }
 
 for (const table of document.querySelectorAll("table")) {
   if (table.tBodies[0].rows.length < 2) continue;
   sortable(table);
-  filterable(table);
+  findable(table);
 }
