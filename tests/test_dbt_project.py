@@ -220,16 +220,6 @@ def test_the_generic_tests_are_the_five_that_are_listed(manifest: Node, generic_
     assert {test["test_metadata"]["name"] for _, test in generic_tests} >= GENERIC
 
 
-def test_every_loaded_line_is_accounted_for(manifest: Node) -> None:
-    name = "every_loaded_line_is_counted_or_left_out_once"
-    assert [path.stem for path in (PROJECT / "tests").glob("*.sql")] == [name]
-    node = manifest["nodes"][f"test.anchorspend.{name}"]
-    assert {one.rpartition(".")[2] for one in reads(node, "model")} == {
-        *("fct_spend", "line_not_counted", "feed_version", "stg_ops__batch")
-    }
-    assert (node["config"]["severity"].lower(), node["config"]["enabled"]) == ("error", True)
-
-
 # A table of two institutions' lines, and one that states what they add up to.
 GOOD = """
 create temporary table line (institution_id text, batch_id integer, supplier text, amount numeric);

@@ -1,5 +1,5 @@
--- One row per institution, financial year, quarter, basis, supplier record, scope and category bought (empty text where
--- unknown), over the lines of the batches that count, without feeds that detail another one and lines that came by
+-- One row per institution, financial year, quarter, basis, supplier record, scope, category bought and heading the lines
+-- stand under (empty text where unknown), over the lines of the batches that count, without feeds that detail another one and lines that came by
 -- another feed too. What every KPI on spend stands on. Read from the batches' totals; only lines left out or decided by
 -- hand are taken from them one by one.
 {{ config(materialized='table') }}
@@ -57,6 +57,7 @@ select
     part.supplier_record_id,
     rule.scope,
     coalesce(heading.bought_code, '') as category_code,
+    coalesce(part.category_code, part.category_label, part.expense_type, '') as heading,
     sum(part.amount) as amount,
     sum(part.line_count)::bigint as line_count
 from part
@@ -69,5 +70,5 @@ left join heading
         and coalesce(part.category_label, '') = heading.category_label
         and coalesce(part.expense_type, '') = heading.expense_type
 left join rule on least(part.scope_position, payee.scope_position, heading.scope_position) = rule.position
-group by 1, 2, 3, 4, 5, 6, 7
+group by 1, 2, 3, 4, 5, 6, 7, 8
 having sum(part.line_count) <> 0

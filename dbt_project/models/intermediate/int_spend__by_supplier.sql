@@ -1,5 +1,5 @@
 -- One row per institution, financial year, quarter, basis, supplier record and scope: what int_spend__by_category
--- holds, without the categories.
+-- holds, without categories and headings.
 {{ config(materialized='table') }}
 
 select

@@ -141,34 +141,60 @@ line as materialized (
         line.financial_year,
         scope_base.base,
         line.scope = 'between_anchors' as is_between_anchors,
-        coalesce(line.category_code, line.category_label, line.expense_type, '') as heading,
+        line.heading,
         profile_of.profile_no,
         sum(line.amount) as amount
-    from {{ ref('fct_spend') }} as line
+    from {{ ref('int_spend__by_category') }} as line
+    inner join {{ ref('spend_basis') }} as spent
+        on
+            line.institution_id = spent.institution_id
+            and line.financial_year = spent.financial_year
+            and line.basis = spent.basis
+            and spent.is_counted
     inner join {{ ref('scope_base') }} as scope_base on line.scope = scope_base.scope
     inner join profile_of on line.supplier_record_id = profile_of.supplier_record_id
     group by
-        line.institution_id, line.financial_year, scope_base.base, line.scope = 'between_anchors',
-        coalesce(line.category_code, line.category_label, line.expense_type, ''), profile_of.profile_no
+        line.institution_id, line.financial_year, scope_base.base, line.scope = 'between_anchors', line.heading,
+        profile_of.profile_no
 ),
 
-cell as materialized (
+judged as materialized (
     select
-        -- one key of four: of several the planner would expect next to no rows, and join them one by one
-        concat_ws(' ', shown.figure_of, line.base, profile_status.measure, profile_status.definition_id) as judged_as,
         line.institution_id,
         line.financial_year,
+        line.base,
+        line.is_between_anchors,
         line.heading,
+        profile_status.measure,
+        profile_status.definition_id,
         sum(line.amount) as total_amount,
         coalesce(sum(line.amount) filter (where profile_status.is_in is not null), 0) as known_amount,
         coalesce(sum(line.amount) filter (where profile_status.is_in), 0) as counted_amount
     from line
     inner join profile_status on line.profile_no = profile_status.profile_no
-    cross join lateral (values (line.institution_id), ('partnership')) as shown (figure_of)
-    where shown.figure_of <> 'partnership' or not line.is_between_anchors
+    inner join (select distinct base, measure from {{ ref('kpi') }} where unit = 'share') as kpi
+        on line.base = kpi.base and profile_status.measure = kpi.measure
     group by
-        shown.figure_of, line.institution_id, line.financial_year, line.base, line.heading, profile_status.measure,
-        profile_status.definition_id
+        line.institution_id, line.financial_year, line.base, line.is_between_anchors, line.heading,
+        profile_status.measure, profile_status.definition_id
+),
+
+cell as materialized (
+    select
+        -- one key of four: of several the planner would expect next to no rows, and join them one by one
+        concat_ws(' ', shown.figure_of, judged.base, judged.measure, judged.definition_id) as judged_as,
+        judged.institution_id,
+        judged.financial_year,
+        judged.heading,
+        sum(judged.total_amount) as total_amount,
+        sum(judged.known_amount) as known_amount,
+        sum(judged.counted_amount) as counted_amount
+    from judged
+    cross join lateral (values (judged.institution_id), ('partnership')) as shown (figure_of)
+    where shown.figure_of <> 'partnership' or not judged.is_between_anchors
+    group by
+        shown.figure_of, judged.institution_id, judged.financial_year, judged.base, judged.heading, judged.measure,
+        judged.definition_id
 ),
 
 -- Both years of a heading side by side, both judged by this year's definition.
