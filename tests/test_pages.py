@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from anchorspend import pages
 from anchorspend.errors import UserError
-from anchorspend.pages import charts, formats, site
+from anchorspend.pages import charts, drawing, formats, site
 from anchorspend.pages.marts import published
 from anchorspend.pages.parts import Column, Link, Page, Section, Status, Table
 from anchorspend.pages.serve import server as server_of
@@ -102,7 +102,7 @@ def test_drawings_stand_out_from_the_page(mode: int) -> None:
 
 def test_a_drawing_is_hidden_from_no_one_and_asks_for_nothing() -> None:
     figure = charts.bars([charts.Bar("A & B <Ltd>", Decimal("0.2"), Decimal("0.1"), Decimal("0.3"), "20.0%")])
-    drawn = charts.draw(charts.specification(figure, 330), "one")
+    (drawn,) = drawing.draw([("one", charts.specification(figure, 330))])
     assert "A &amp; B &lt;Ltd&gt;" in drawn
     assert "aria-" not in drawn
     assert not re.search(r"(href|url\(h|@import)", drawn)

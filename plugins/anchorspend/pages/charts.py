@@ -3,14 +3,12 @@
 Colours are written as in light mode; the style sheet replaces each by its dark one (`colours`).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
 import altair as alt
-import vl_convert
 
 from anchorspend.pages import formats
 from anchorspend.pages.parts import Drawing
@@ -265,16 +263,6 @@ def specification(figure: Drawing, width: int) -> dict[str, Any]:
     wanted["autosize"] = {"type": "fit", "contains": "padding"}
     wanted["config"] = _STYLE
     return wanted
-
-
-def draw(wanted: dict[str, Any], name: str) -> str:
-    """A specification as SVG; `name` keeps its inner ids apart from those of others on a page."""
-    svg: str = vl_convert.vegalite_to_svg(wanted)
-    # Vega describes every mark to a reader who hears the page; the whole has one description, and a table beside it.
-    svg = re.sub(r' (?:role|class|aria-[a-z]+|xmlns:xlink|version)="[^"]*"', "", svg)
-    svg = re.sub(r"\d+\.\d{2,}", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), svg)
-    svg = re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{name}_\2", svg)
-    return svg.removeprefix("<svg")
 
 
 def colours() -> str:

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from anchorspend.pages import (
     charts,
+    drawing,
     formats,
     institutions,
     joint,
@@ -95,7 +96,7 @@ def _fill(target: Path, pages: Sequence[Page], release: Any) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": formats.cell, "raw": formats.raw, "day": formats.day, "count": formats.count}
-    environment.globals |= {"drawn": _drawn, "widths": charts.WIDTHS}
+    environment.globals |= {"drawings": _drawings(pages)}
     template = environment.get_template("page.html.j2")
     menu = [page for page in pages if not page.parent]
     by_slug = {page.slug: page for page in pages}
@@ -134,7 +135,15 @@ def _as_csv(table: Table) -> str:
     return text.getvalue()
 
 
-def _drawn(chart: Chart, width: str) -> Markup:
-    """A chart's drawing; Vega escapes the words in it."""
-    wanted = charts.specification(chart.figure, charts.WIDTHS[width])
-    return Markup(charts.draw(wanted, f"{chart.table.name}_{width}"))  # noqa: S704
+def _drawings(pages: Sequence[Page]) -> dict[str, dict[str, Markup]]:
+    """By the name of its table, each chart's drawing for every width; a narrow place has room for the narrow one."""
+    wanted = {
+        (chart.table.name, width): charts.specification(chart.figure, charts.WIDTHS[width])
+        for chart in _blocks(pages, Chart)
+        for width in (["narrow"] if chart.beside else charts.WIDTHS)
+    }
+    drawn = drawing.draw([(f"{name}_{width}", chart) for (name, width), chart in wanted.items()])
+    drawings: dict[str, dict[str, Markup]] = {}
+    for (name, width), svg in zip(wanted, drawn, strict=True):
+        drawings.setdefault(name, {})[width] = Markup(svg)  # noqa: S704  # Vega escapes the words in it
+    return drawings
