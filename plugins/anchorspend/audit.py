@@ -6,6 +6,8 @@ suite that lost an expectation, has none, or looks at another schema is itself a
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +19,6 @@ from anchorspend.errors import UserError
 
 CANDIDATE = "candidate"
 _EXAMPLES = 5
-
-# The candidate's lines, read once: every check that compares something with them compares it with these sums.
-_COUNTED_TOTAL = """
-    drop table if exists ops.counted_total;
-    create unlogged table ops.counted_total as
-    select batch_id, institution_id, financial_year, basis, supplier_record_id, scope,
-        count(*) as line_count, sum(amount) as amount
-    from candidate.fct_spend
-    group by 1, 2, 3, 4, 5, 6;
-    analyze ops.counted_total;
-"""
 
 
 class HollowSuite(UserError):
@@ -77,11 +68,8 @@ def audit(release_id: int) -> Verdict:
 
     Raises `HollowSuite`; a failed check is in the verdict, not an error.
     """
-    with warehouse.connect(autocommit=True) as connection:
-        connection.execute(_COUNTED_TOTAL)
     verdict = Verdict(_run(settings.expectations()))
     with warehouse.connect() as connection:
-        connection.execute("drop table ops.counted_total")
         connection.execute("delete from ops.audit where release_id = %s", [release_id])
         with connection.cursor() as cursor:
             cursor.executemany(
@@ -133,13 +121,36 @@ def _run(folder: Path) -> list[Check]:
     written = {path.stem for path in (folder / "suites").glob("*.json")}
     if judged != written:
         raise HollowSuite(f"the checkpoint judges {sorted(judged)}, but {folder / 'suites'} holds {sorted(written)}")
-    results = checkpoint.run()
+    with _lines_summed():
+        results = checkpoint.run()
     context.build_data_docs()
     return [
         _check(suite_result.suite_name, one)
         for suite_result in results.run_results.values()
         for one in suite_result.results
     ]
+
+
+@contextmanager
+def _lines_summed() -> Iterator[None]:
+    """Keep `ops.counted_total` while checks run: the candidate's lines, read once, in place of once by every check."""
+    with warehouse.connect(autocommit=True) as connection:
+        connection.execute(
+            """
+            drop table if exists ops.counted_total;
+            create unlogged table ops.counted_total as
+            select
+                batch_id, institution_id, financial_year, basis, supplier_record_id, scope,
+                count(*) as line_count, sum(amount) as amount
+            from candidate.fct_spend
+            group by batch_id, institution_id, financial_year, basis, supplier_record_id, scope;
+            analyze ops.counted_total
+            """
+        )
+        try:
+            yield
+        finally:
+            connection.execute("drop table ops.counted_total")
 
 
 def refuse_hollow(suite: Any, asset: Any, suites: Path) -> None:
