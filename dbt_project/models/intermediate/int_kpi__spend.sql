@@ -25,6 +25,8 @@ scope_base as (
     from {{ ref('scope_base') }}
 ),
 
+base as (select distinct base, base_bit from scope_base),
+
 scope_bits as (
     select
         scope,
@@ -78,21 +80,24 @@ spend as materialized (
     inner join scope_bits on spend.scope = scope_bits.scope
 ),
 
+basis_quarter as (select distinct basis_no, quarter from spend),
+
 -- The figures that pounds of a basis and quarter are counted in: of the institution and of the partnership, of the
 -- quarter and of the year. Quarter 0 is the whole year, until the end: null joins nothing.
 figure as materialized (
     select
-        paid.basis_no,
-        paid.quarter,
+        basis_quarter.basis_no,
+        basis_quarter.quarter,
         basis.basis,
         shown.figure_of as institution_id,
         basis.financial_year,
         period.period_quarter,
         (dense_rank() over (order by shown.figure_of, basis.financial_year, period.period_quarter))::int as figure_no
-    from (select distinct spend.basis_no, spend.quarter from spend) as paid
-    inner join basis on paid.basis_no = basis.basis_no
+    from basis_quarter
+    inner join basis on basis_quarter.basis_no = basis.basis_no
     cross join lateral (values (basis.institution_id), ('partnership')) as shown (figure_of)
-    cross join lateral (select 0 union select paid.quarter) as period (period_quarter)
+    cross join lateral (values (0), (nullif(basis_quarter.quarter, 0))) as period (period_quarter)
+    where period.period_quarter is not null
 ),
 
 figure_name as (
@@ -210,8 +215,7 @@ tally as materialized (
             0,
             of_one_profile.supplier_count
         from of_one_profile
-        inner join (select distinct scope_base.base, scope_base.base_bit from scope_base) as base
-            on (of_one_profile.base_bits & base.base_bit) > 0
+        inner join base on (of_one_profile.base_bits & base.base_bit) > 0
         union all
         select
             figure_no,
@@ -261,6 +265,8 @@ answer_of as materialized (
     ) as answered
 ),
 
+asked as (select distinct measure, base from kpi),
+
 answered as (
     select
         tally.figure_no,
@@ -272,9 +278,18 @@ answered as (
         sum(tally.supplier_count) as supplier_count
     from tally
     inner join answer_of on tally.profiles = answer_of.profiles
-    inner join (select distinct measure, base from kpi) as asked
-        on tally.base = asked.base and answer_of.measure = asked.measure
+    inner join asked on tally.base = asked.base and answer_of.measure = asked.measure
     group by tally.figure_no, tally.base, answer_of.answer_no
+),
+
+answer as (
+    select distinct
+        answer_of.answer_no,
+        answer_of.measure,
+        one.definition_id,
+        one.is_in
+    from answer_of
+    cross join lateral unnest(answer_of.definitions, answer_of.statuses) as one (definition_id, is_in)
 ),
 
 summed as (
@@ -293,17 +308,7 @@ summed as (
         coalesce(sum(answered.supplier_count) filter (where answer.is_in), 0)::bigint as counted_supplier_count,
         coalesce(sum(answered.supplier_count) filter (where answer.is_in is null), 0)::bigint as unknown_supplier_count
     from answered
-    inner join
-        (
-            select distinct
-                answer_of.answer_no,
-                answer_of.measure,
-                one.definition_id,
-                one.is_in
-            from answer_of
-            cross join lateral unnest(answer_of.definitions, answer_of.statuses) as one (definition_id, is_in)
-        ) as answer
-        on answered.answer_no = answer.answer_no
+    inner join answer on answered.answer_no = answer.answer_no
     group by answered.figure_no, answered.base, answer.measure, answer.definition_id
 )
 
