@@ -37,7 +37,7 @@ cross join
             judged.local_probability,
             record.location_evidence
         from record
-        left join judged on record.place_id = judged.place_id and judged.definition_id = definition.definition_id
+        left join judged on definition.definition_id = judged.definition_id and record.place_id = judged.place_id
         order by record.supplier_record_id
     ) as placed
 order by definition.definition_id, placed.supplier_record_id
