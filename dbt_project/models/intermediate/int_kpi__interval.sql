@@ -319,7 +319,7 @@ part as materialized (
         profile_part.part_no,
         of_many.supplier_no,
         sum(of_many.amount) as amount,
-        100000::bigint * of_many.figure_no + profile_part.part_no as figure_part_no,
+        1000000000::bigint * of_many.figure_no + profile_part.part_no as figure_part_no,
         count(*) over (partition by of_many.figure_no, profile_part.measure, of_many.supplier_no) as parts_of_supplier
     from of_many
     inner join profile_part on of_many.profile_no = profile_part.profile_no
@@ -403,7 +403,7 @@ chance as materialized (
     select
         figure_no,
         judged_no,
-        100000::bigint * figure_no + part_no as figure_part_no,
+        1000000000::bigint * figure_no + part_no as figure_part_no,
         squares,
         probability * (1 - probability) as variance
     from drawn
