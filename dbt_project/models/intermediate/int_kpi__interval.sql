@@ -25,6 +25,29 @@ supplier as (
     select supplier_record_id, supplier_id, link_probability, register_probability from {{ ref('dim_supplier') }}
 ),
 
+judged as materialized (
+    select
+        measure,
+        definition_id,
+        (row_number() over (order by measure, definition_id))::int as judged_no
+    from (
+        select distinct
+            'local' as measure,
+            definition_id
+        from {{ ref('supplier_local') }}
+        union all
+        select distinct
+            'sme' as measure,
+            definition_id
+        from {{ ref('supplier_size') }}
+        union all
+        select distinct
+            'vcs' as measure,
+            definition_id
+        from {{ ref('supplier_sector') }}
+    ) as one
+),
+
 -- The status as a number: 1 in, 0 out, between them the share of a district that is in.
 stated as (
     select
@@ -64,193 +87,364 @@ stated as (
         on general.measure = 'vcs' and general.evidence = '' and sector.certainty = general.certainty
 ),
 
--- Records of one profile count alike under every definition of a measure.
+-- What is said of a record under a definition, as one number, for numbers are soon sorted: the definition's, then
+-- in four digits each the thousandths of the status (9999 where it is unknown) and of its reliability.
+said as (
+    select
+        stated.supplier_record_id,
+        judged.judged_no * 100000000::bigint + case
+            when stated.status is null then 99990000
+            else (1000 * round(stated.status, 3))::int * 10000 + coalesce((1000 * round(stated.reliability, 3))::int, 0)
+        end as answer
+    from stated
+    inner join judged on stated.measure = judged.measure and stated.definition_id = judged.definition_id
+),
+
+-- Records of one profile count alike under every definition of every measure.
 profile_of as materialized (
     select
-        measure,
         supplier_record_id,
-        dense_rank() over (order by measure, profile) as profile_no,
-        profile
+        answers,
+        (dense_rank() over (order by answers))::int as profile_no
     from (
         select
-            measure,
             supplier_record_id,
-            array_agg(
-                definition_id || ' ' || coalesce(trim_scale(round(status, 3))::text, 'unknown') || ' '
-                || case when status is null then '0' else trim_scale(round(coalesce(reliability, 0), 3))::text end
-                order by definition_id
-            ) as profile
-        from stated
-        group by measure, supplier_record_id
+            array_agg(answer order by answer) as answers
+        from said
+        group by supplier_record_id
     ) as grouped
 ),
 
-profile_status as materialized (
+profile_answer as materialized (
     select
         one.profile_no,
-        split_part(one.entry, ' ', 1) as definition_id,
-        nullif(split_part(one.entry, ' ', 2), 'unknown')::numeric as status,
-        split_part(one.entry, ' ', 3)::numeric as reliability,
-        split_part(one.entry, ' ', 2) in ('0', '1') and split_part(one.entry, ' ', 3)::numeric >= sure.reliability
-            as is_sure
-    from (select distinct profile_no, unnest(profile) as entry from profile_of) as one
+        one.answer,
+        judged.measure,
+        judged.judged_no
+    from (select distinct profile_no, unnest(answers) as answer from profile_of) as one
+    inner join judged on one.answer / 100000000 = judged.judged_no
+),
+
+-- Profiles of one part count alike under every definition of its measure.
+profile_part as materialized (
+    select
+        profile_no,
+        measure,
+        answers,
+        (dense_rank() over (order by answers))::int as part_no
+    from (
+        select
+            profile_no,
+            measure,
+            array_agg(answer order by answer) as answers
+        from profile_answer
+        group by profile_no, measure
+    ) as grouped
+),
+
+part_status as materialized (
+    select
+        one.part_no,
+        one.judged_no,
+        one.status,
+        one.reliability,
+        one.status in (0, 1) and one.reliability >= sure.reliability as is_sure
+    from (
+        select distinct
+            part_no,
+            answer / 100000000 as judged_no,
+            trim_scale(nullif(answer / 10000 % 10000, 9999) / 1000.0) as status,
+            trim_scale(answer % 10000 / 1000.0) as reliability
+        from (select distinct part_no, unnest(answers) as answer from profile_part) as answered
+    ) as one
     cross join sure
 ),
 
+record as (
+    select
+        supplier.supplier_record_id,
+        supplier.supplier_id,
+        profile_of.profile_no
+    from supplier
+    inner join profile_of on supplier.supplier_record_id = profile_of.supplier_record_id
+),
+
+-- Numbers rather than names are what all rows are grouped by.
+paid_supplier as (
+    select
+        supplier_id,
+        (row_number() over ())::int as supplier_no,
+        min(profile_no) = max(profile_no) as is_of_one_profile
+    from record
+    group by supplier_id
+),
+
+basis as materialized (
+    select
+        institution_id,
+        financial_year,
+        basis,
+        (row_number() over ())::int as basis_no
+    from {{ ref('spend_basis') }}
+    where is_counted
+),
+
+scope_base as (
+    select
+        base,
+        scope,
+        (dense_rank() over (order by scope))::int as scope_no
+    from {{ ref('scope_base') }}
+),
+
+scope as (select distinct scope, scope_no from scope_base),
+
+-- The figures that the pounds of a basis and scope are counted in: of the institution and of the partnership. Here and
+-- below two keys are one number: of a join by two the planner expects a handful of rows, and loops.
+figure as materialized (
+    select
+        1000 * basis.basis_no + scope_base.scope_no as source_no,
+        shown.figure_of as institution_id,
+        basis.financial_year,
+        scope_base.base,
+        (dense_rank() over (order by shown.figure_of, basis.financial_year, scope_base.base))::int as figure_no
+    from basis
+    cross join scope_base
+    cross join lateral (values (basis.institution_id), ('partnership')) as shown (figure_of)
+    where
+        (shown.figure_of <> 'partnership' or scope_base.scope <> 'between_anchors')
+        and scope_base.base in (select kpi.base from kpi)
+),
+
+figure_name as (select distinct figure_no, institution_id, financial_year, base from figure),
+
 paid as (
     select
-        spend.institution_id,
-        spend.financial_year,
-        spend.scope,
+        1000 * basis.basis_no + scope.scope_no as source_no,
         spend.supplier_record_id,
         sum(spend.amount) as amount
     from {{ ref('int_spend__by_supplier') }} as spend
-    inner join {{ ref('spend_basis') }} as basis
+    inner join basis
         on
             spend.institution_id = basis.institution_id
             and spend.financial_year = basis.financial_year
             and spend.basis = basis.basis
-            and basis.is_counted
-    group by spend.institution_id, spend.financial_year, spend.scope, spend.supplier_record_id
+    inner join scope on spend.scope = scope.scope
+    group by 1000 * basis.basis_no + scope.scope_no, spend.supplier_record_id
 ),
 
-figure_record as (
+spend as materialized (
     select
-        shown.figure_of as institution_id,
-        paid.financial_year,
-        scope_base.base,
+        paid.source_no,
         paid.supplier_record_id,
-        sum(paid.amount) as amount
+        record.profile_no,
+        paid_supplier.supplier_no,
+        paid_supplier.is_of_one_profile,
+        paid.amount
     from paid
-    inner join {{ ref('scope_base') }} as scope_base on paid.scope = scope_base.scope
-    cross join lateral (values (paid.institution_id), ('partnership')) as shown (figure_of)
-    where
-        (shown.figure_of <> 'partnership' or paid.scope <> 'between_anchors')
-        and scope_base.base in (select kpi.base from kpi)
-    group by shown.figure_of, paid.financial_year, scope_base.base, paid.supplier_record_id
+    inner join record on paid.supplier_record_id = record.supplier_record_id
+    inner join paid_supplier on record.supplier_id = paid_supplier.supplier_id
+),
+
+-- Payments of a record are set off against its credits; a record without one needs no row of its own.
+credited as (select distinct supplier_record_id from spend where amount < 0),
+
+by_profile as (
+    select
+        spend.source_no,
+        spend.profile_no,
+        credited.supplier_record_id,
+        sum(spend.amount) as amount
+    from spend
+    left join credited on spend.supplier_record_id = credited.supplier_record_id
+    group by spend.source_no, spend.profile_no, credited.supplier_record_id
+),
+
+set_off as (
+    select
+        figure.figure_no,
+        by_profile.profile_no,
+        sum(by_profile.amount) as amount
+    from by_profile
+    inner join figure on by_profile.source_no = figure.source_no
+    group by figure.figure_no, by_profile.profile_no, by_profile.supplier_record_id
+),
+
+pounds as (
+    select
+        figure_no,
+        profile_no,
+        sum(amount) as amount,
+        coalesce(sum(amount) filter (where amount > 0), 0) as debit,
+        coalesce(sum(amount) filter (where amount < 0), 0) as credit
+    from set_off
+    group by figure_no, profile_no
+),
+
+of_one as (
+    select
+        figure_no,
+        profile_no,
+        sum(amount * amount) as squares
+    from (
+        select
+            figure.figure_no,
+            spend.supplier_no,
+            spend.profile_no,
+            sum(spend.amount) as amount
+        from spend
+        inner join figure on spend.source_no = figure.source_no
+        where spend.is_of_one_profile
+        group by figure.figure_no, spend.supplier_no, spend.profile_no
+    ) as one
+    group by figure_no, profile_no
+),
+
+of_many as (
+    select
+        figure.figure_no,
+        spend.supplier_no,
+        spend.profile_no,
+        sum(spend.amount) as amount
+    from spend
+    inner join figure on spend.source_no = figure.source_no
+    where not spend.is_of_one_profile
+    group by figure.figure_no, spend.supplier_no, spend.profile_no
 ),
 
 part as materialized (
     select
-        figure_record.institution_id || ' ' || figure_record.financial_year || ' ' || figure_record.base || ' '
-        || profile_of.measure as figure,
-        profile_of.profile_no,
-        supplier.supplier_id,
-        sum(figure_record.amount) as amount,
-        coalesce(sum(figure_record.amount) filter (where figure_record.amount > 0), 0) as debit,
-        coalesce(sum(figure_record.amount) filter (where figure_record.amount < 0), 0) as credit,
-        count(*) over (
-            partition by
-                figure_record.institution_id, figure_record.financial_year, figure_record.base, profile_of.measure,
-                supplier.supplier_id
-        ) as profiles_of_supplier
-    from figure_record
-    inner join supplier on figure_record.supplier_record_id = supplier.supplier_record_id
-    inner join profile_of on figure_record.supplier_record_id = profile_of.supplier_record_id
-    group by
-        figure_record.institution_id, figure_record.financial_year, figure_record.base, profile_of.measure,
-        profile_of.profile_no, supplier.supplier_id
+        of_many.figure_no,
+        profile_part.measure,
+        profile_part.part_no,
+        of_many.supplier_no,
+        sum(of_many.amount) as amount,
+        1000000000::bigint * of_many.figure_no + profile_part.part_no as figure_part_no,
+        count(*) over (partition by of_many.figure_no, profile_part.measure, of_many.supplier_no) as parts_of_supplier
+    from of_many
+    inner join profile_part on of_many.profile_no = profile_part.profile_no
+    group by of_many.figure_no, profile_part.measure, profile_part.part_no, of_many.supplier_no
 ),
 
 -- Suppliers of one profile are summed as they are; of the others each is looked at.
 summed as materialized (
     select
-        figure,
-        profile_no,
+        figure_no,
+        part_no,
         sum(amount) as amount,
         sum(debit) as debit,
         sum(credit) as credit,
-        coalesce(sum(amount * amount) filter (where profiles_of_supplier = 1), 0) as squares
-    from part
-    group by figure, profile_no
+        sum(squares) as squares
+    from (
+        select
+            pounds.figure_no,
+            profile_part.part_no,
+            pounds.amount,
+            pounds.debit,
+            pounds.credit,
+            0 as squares
+        from pounds
+        inner join profile_part on pounds.profile_no = profile_part.profile_no
+        union all
+        select
+            of_one.figure_no,
+            profile_part.part_no,
+            0,
+            0,
+            0,
+            of_one.squares
+        from of_one
+        inner join profile_part on of_one.profile_no = profile_part.profile_no
+        union all
+        select
+            figure_no,
+            part_no,
+            0,
+            0,
+            0,
+            amount * amount
+        from part
+        where parts_of_supplier = 1
+    ) as one
+    group by figure_no, part_no
 ),
 
 total as materialized (
     select
-        summed.figure,
-        profile_status.definition_id,
+        summed.figure_no,
+        part_status.judged_no,
         sum(summed.amount) as amount,
-        coalesce(sum(summed.amount) filter (where profile_status.status = 1), 0)
-        / nullif(sum(summed.amount) filter (where profile_status.status in (0, 1)), 0) as share,
-        sum(summed.amount * profile_status.reliability * coalesce(profile_status.status, 0)) as relied_on,
-        sum(summed.amount * (1 - profile_status.reliability)) as not_relied_on,
-        coalesce(sum(summed.amount) filter (where profile_status.is_sure and profile_status.status = 1), 0)
-            as sure_amount,
-        coalesce(sum(summed.debit) filter (where not profile_status.is_sure), 0) as unsure_debit,
-        coalesce(sum(summed.credit) filter (where not profile_status.is_sure), 0) as unsure_credit
+        coalesce(sum(summed.amount) filter (where part_status.status = 1), 0)
+        / nullif(sum(summed.amount) filter (where part_status.status in (0, 1)), 0) as share,
+        sum(summed.amount * part_status.reliability * coalesce(part_status.status, 0)) as relied_on,
+        sum(summed.amount * (1 - part_status.reliability)) as not_relied_on,
+        coalesce(sum(summed.amount) filter (where part_status.is_sure and part_status.status = 1), 0) as sure_amount,
+        coalesce(sum(summed.debit) filter (where not part_status.is_sure), 0) as unsure_debit,
+        coalesce(sum(summed.credit) filter (where not part_status.is_sure), 0) as unsure_credit
     from summed
-    inner join profile_status on summed.profile_no = profile_status.profile_no
-    group by summed.figure, profile_status.definition_id
+    inner join part_status on summed.part_no = part_status.part_no
+    group by summed.figure_no, part_status.judged_no
 ),
 
 drawn as (
     select
-        summed.figure,
-        profile_status.definition_id,
-        summed.profile_no,
+        summed.figure_no,
+        part_status.judged_no,
+        summed.part_no,
         summed.squares,
-        profile_status.reliability * coalesce(profile_status.status, 0)
-        + (1 - profile_status.reliability) * least(greatest(coalesce(total.share, 0.5), 0), 1) as probability
+        part_status.reliability * coalesce(part_status.status, 0)
+        + (1 - part_status.reliability) * least(greatest(coalesce(total.share, 0.5), 0), 1) as probability
     from summed
-    inner join profile_status on summed.profile_no = profile_status.profile_no
-    inner join total on summed.figure = total.figure and profile_status.definition_id = total.definition_id
+    inner join part_status on summed.part_no = part_status.part_no
+    inner join total on summed.figure_no = total.figure_no and part_status.judged_no = total.judged_no
 ),
 
 chance as materialized (
     select
-        figure,
-        definition_id,
-        profile_no,
+        figure_no,
+        judged_no,
+        1000000000::bigint * figure_no + part_no as figure_part_no,
         squares,
         probability * (1 - probability) as variance
     from drawn
 ),
 
-of_many_profiles as materialized (
+variance_of as (
     select
-        figure,
-        definition_id,
-        sum(deviation * deviation) as variance
+        figure_no,
+        judged_no,
+        sum(variance) as variance
     from (
         select
-            part.figure,
-            chance.definition_id,
-            sum(part.amount * sqrt(chance.variance)) as deviation
+            figure_no,
+            judged_no,
+            squares * variance as variance
+        from chance
+        union all
+        select
+            part.figure_no,
+            chance.judged_no,
+            sum(part.amount * sqrt(chance.variance)) * sum(part.amount * sqrt(chance.variance))
         from part
-        inner join chance on part.figure = chance.figure and part.profile_no = chance.profile_no
-        where part.profiles_of_supplier > 1
-        group by part.figure, chance.definition_id, part.supplier_id
-    ) as supplier_deviation
-    group by figure, definition_id
-),
-
-of_one_profile as materialized (
-    select
-        figure,
-        definition_id,
-        sum(squares * variance) as variance
-    from chance
-    group by figure, definition_id
+        inner join chance on part.figure_part_no = chance.figure_part_no
+        where part.parts_of_supplier > 1
+        group by part.figure_no, chance.judged_no, part.supplier_no
+    ) as of_supplier
+    group by figure_no, judged_no
 ),
 
 ranged as materialized (
     select
-        split_part(total.figure, ' ', 1) as institution_id,
-        split_part(total.figure, ' ', 2) as financial_year,
-        split_part(total.figure, ' ', 3) as base,
-        split_part(total.figure, ' ', 4) as measure,
-        total.definition_id,
+        total.figure_no,
+        total.judged_no,
         total.amount,
         total.sure_amount + total.unsure_credit as least_amount,
         total.sure_amount + total.unsure_debit as most_amount,
         total.relied_on + total.not_relied_on * coalesce(total.share, 0.5) as expected_amount,
         -- 1.645 standard deviations either way hold nine tenths of a normal distribution
-        1.645 * sqrt(of_one_profile.variance + coalesce(of_many_profiles.variance, 0)) as reach
+        1.645 * sqrt(variance_of.variance) as reach
     from total
-    inner join of_one_profile
-        on total.figure = of_one_profile.figure and total.definition_id = of_one_profile.definition_id
-    left join of_many_profiles
-        on total.figure = of_many_profiles.figure and total.definition_id = of_many_profiles.definition_id
+    inner join variance_of on total.figure_no = variance_of.figure_no and total.judged_no = variance_of.judged_no
 ),
 
 bounded as materialized (
@@ -263,9 +457,9 @@ bounded as materialized (
 
 select
     kpi.kpi_id,
-    bounded.institution_id,
-    bounded.financial_year,
-    bounded.definition_id,
+    figure_name.institution_id,
+    figure_name.financial_year,
+    judged.definition_id,
     case kpi.unit
         when 'share' then {{ share('bounded.least_amount', 'bounded.amount') }} else round(bounded.least_amount, 2)
     end as value_min,
@@ -279,4 +473,6 @@ select
         when 'share' then {{ share('bounded.most_amount', 'bounded.amount') }} else round(bounded.most_amount, 2)
     end as value_max
 from bounded
-inner join kpi on bounded.base = kpi.base and bounded.measure = kpi.measure
+inner join judged on bounded.judged_no = judged.judged_no
+inner join figure_name on bounded.figure_no = figure_name.figure_no
+inner join kpi on figure_name.base = kpi.base and judged.measure = kpi.measure

@@ -3,25 +3,21 @@
 -- afterwards: each record under each definition would be a hundred times the rows.
 {{ config(materialized='table') }}
 
-with status as (select * from {{ ref('supplier_status') }}),
-
-judged as (
+with judged as (
     select
-        measure,
-        definition_id,
-        (row_number() over (order by measure, definition_id))::int as position
-    from (select distinct status.measure, status.definition_id from status) as one
+        judgement,
+        trim_scale(power(4::numeric, row_number() over (order by judgement desc) - 1)) as place_value
+    from (select distinct measure || ' ' || definition_id as judgement from {{ ref('supplier_status') }}) as one
 ),
 
+-- A profile is a number with a digit for each definition: to sort and list what is said of each record takes longer.
+-- Measure and definition are one key: of a join by two the planner expects too many rows to hash.
 grouped as (
     select
         status.supplier_record_id,
-        array_agg(
-            4 * judged.position + case when status.is_in then 1 when not status.is_in then 0 else 2 end
-            order by judged.position
-        ) as profile
-    from status
-    inner join judged on status.measure = judged.measure and status.definition_id = judged.definition_id
+        sum(judged.place_value * case when status.is_in then 2 when not status.is_in then 1 else 3 end) as profile
+    from {{ ref('supplier_status') }} as status
+    inner join judged on status.measure || ' ' || status.definition_id = judged.judgement
     group by status.supplier_record_id
 )
 

@@ -78,24 +78,62 @@ based as (
     group by scoped.institution_id, scoped.financial_year, scope_base.base
 ),
 
+judged as (
+    select
+        measure,
+        headline_definition,
+        (row_number() over ())::int as judged_no
+    from (select distinct kpi.measure, kpi.headline_definition from kpi) as one
+),
+
+-- Quarters are summed before each record meets its statuses, and KPIs of one measure read the same sums.
+by_record as materialized (
+    select
+        institution_id,
+        financial_year,
+        scope,
+        supplier_record_id,
+        sum(amount) as amount,
+        sum(line_count) as line_count
+    from spend
+    group by institution_id, financial_year, scope, supplier_record_id
+),
+
+by_status as (
+    select
+        by_record.institution_id,
+        by_record.financial_year,
+        by_record.scope,
+        judged.judged_no,
+        status.is_in is not null as is_known,
+        sum(by_record.amount) as amount,
+        sum(by_record.line_count) as line_count
+    from by_record
+    inner join status on by_record.supplier_record_id = status.supplier_record_id
+    inner join judged on status.measure = judged.measure and status.definition_id = judged.headline_definition
+    group by
+        by_record.institution_id, by_record.financial_year, by_record.scope, judged.judged_no,
+        status.is_in is not null
+),
+
 known as (
     select
-        spend.institution_id,
-        spend.financial_year,
+        by_status.institution_id,
+        by_status.financial_year,
         kpi.kpi_id,
-        coalesce(sum(spend.amount) filter (where status.is_in is null), 0) as unknown,
-        coalesce(sum(spend.line_count) filter (where status.is_in is null), 0)::bigint as lines_unknown,
-        coalesce(sum(spend.amount) filter (where status.is_in is not null), 0) as known,
-        coalesce(sum(spend.line_count) filter (where status.is_in is not null), 0)::bigint as lines_known
-    from spend
-    inner join scope_base on spend.scope = scope_base.scope
-    inner join kpi on scope_base.base = kpi.base
-    inner join status
+        coalesce(sum(by_status.amount) filter (where not by_status.is_known), 0) as unknown,
+        coalesce(sum(by_status.line_count) filter (where not by_status.is_known), 0)::bigint as lines_unknown,
+        coalesce(sum(by_status.amount) filter (where by_status.is_known), 0) as known,
+        coalesce(sum(by_status.line_count) filter (where by_status.is_known), 0)::bigint as lines_known
+    from by_status
+    inner join judged on by_status.judged_no = judged.judged_no
+    inner join scope_base on by_status.scope = scope_base.scope
+    inner join kpi
         on
-            spend.supplier_record_id = status.supplier_record_id
-            and kpi.measure = status.measure
-            and kpi.headline_definition = status.definition_id
-    group by spend.institution_id, spend.financial_year, kpi.kpi_id
+            scope_base.base = kpi.base
+            and judged.measure = kpi.measure
+            and judged.headline_definition = kpi.headline_definition
+    group by by_status.institution_id, by_status.financial_year, kpi.kpi_id
 ),
 
 step as (

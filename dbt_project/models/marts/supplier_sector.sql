@@ -10,7 +10,7 @@ rule as (select * from {{ ref('vcs_rule') }}),
 
 probability as (select threshold from {{ ref('size_rule') }} where rule_id = 'register_probability'),
 
--- Patterns are tried once for each value, not once for each record that has it.
+-- Patterns are tried once for each value, not once for each record that has it; so `fit` is not the planner's to move.
 value_of as (
     select distinct
         attribute,
@@ -18,7 +18,7 @@ value_of as (
     from attribute
 ),
 
-fit as (
+fit as materialized (
     select
         value_of.attribute,
         value_of.value,
