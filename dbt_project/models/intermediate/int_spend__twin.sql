@@ -34,14 +34,29 @@ feed_pair as (
     inner join feed as other on one.institution_id = other.institution_id and one.turn < other.turn
 ),
 
-line as (
-    select key.*
-    from {{ ref('line_key') }} as key
-    inner join batch on key.batch_id = batch.batch_id
+-- What no two feeds have in common needs no comparing, and that is nearly all.
+alike as materialized (
+    select institution_id, supplier_name_key, amount, spend_date
+    from {{ ref('line_key') }}
     where
-        key.institution_id in (select feed_pair.institution_id from feed_pair)
-        and key.supplier_name_key is not null
-        and coalesce(key.transaction_key, key.invoice_key) is not null
+        institution_id in (select feed_pair.institution_id from feed_pair)
+        and supplier_name_key is not null
+        and coalesce(transaction_key, invoice_key) is not null
+    group by institution_id, supplier_name_key, amount, spend_date
+    having min(feed_id) <> max(feed_id)
+),
+
+line as materialized (
+    select key.*
+    from alike
+    inner join {{ ref('line_key') }} as key
+        on
+            alike.institution_id = key.institution_id
+            and alike.supplier_name_key = key.supplier_name_key
+            and alike.amount = key.amount
+            and alike.spend_date = key.spend_date
+    inner join batch on key.batch_id = batch.batch_id
+    where coalesce(key.transaction_key, key.invoice_key) is not null
 ),
 
 by_transaction as (

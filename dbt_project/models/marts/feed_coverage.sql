@@ -27,19 +27,33 @@ threshold as (
     from {{ ref('coverage_rule') }}
 ),
 
-spent as (
+-- Summed before the batches are known: the planner cannot tell how many these are.
+summed as materialized (
     select
+        total.batch_id,
         total.institution_id,
         total.feed_id,
         total.month_first,
-        sum(total.line_count)::bigint as line_count,
-        sum(total.amount) as amount,
-        coalesce(sum(total.line_count) filter (where location.is_located), 0)::bigint as lines_located,
-        coalesce(sum(total.amount) filter (where location.is_located), 0) as amount_located
+        location.is_located,
+        sum(total.line_count) as line_count,
+        sum(total.amount) as amount
     from total
-    inner join batch on total.batch_id = batch.batch_id
     inner join location on total.supplier_record_id = location.supplier_record_id
-    group by total.institution_id, total.feed_id, total.month_first
+    group by total.batch_id, total.institution_id, total.feed_id, total.month_first, location.is_located
+),
+
+spent as (
+    select
+        summed.institution_id,
+        summed.feed_id,
+        summed.month_first,
+        sum(summed.line_count)::bigint as line_count,
+        sum(summed.amount) as amount,
+        coalesce(sum(summed.line_count) filter (where summed.is_located), 0)::bigint as lines_located,
+        coalesce(sum(summed.amount) filter (where summed.is_located), 0) as amount_located
+    from summed
+    inner join batch on summed.batch_id = batch.batch_id
+    group by summed.institution_id, summed.feed_id, summed.month_first
 ),
 
 quarantined as (

@@ -16,21 +16,24 @@ guard as (
     from rule
 ),
 
-key as (
+key as not materialized (
     select line_key.*
     from {{ ref('line_key') }} as line_key
     inner join batch on line_key.batch_id = batch.batch_id
     where line_key.supplier_name_key is not null
 ),
 
-alike as (
+-- Only what several payments have in common: lines of one payment are the bulk of what looks alike.
+alike as materialized (
     select
         supplier_record_id,
         amount
     from key
     where invoice_key is not null and amount >= (select min(rule.threshold) from rule where rule.unit = 'pounds')
     group by supplier_record_id, amount, invoice_key
-    having count(*) > 1
+    having
+        min(spend_date) <> max(spend_date)
+        or min(coalesce(transaction_key, '')) <> max(coalesce(transaction_key, ''))
     union
     select
         supplier_record_id,
@@ -38,34 +41,67 @@ alike as (
     from key
     where invoice_date is not null and amount >= (select min(rule.threshold) from rule where rule.unit = 'pounds')
     group by supplier_record_id, amount, invoice_date
-    having count(*) > 1
+    having
+        min(spend_date) <> max(spend_date)
+        or min(coalesce(transaction_key, '')) <> max(coalesce(transaction_key, ''))
+),
+
+basis as (select * from {{ ref('spend_basis') }} where is_counted),
+
+twin as (select batch_id, line_no from {{ ref('line_twin') }}),
+
+-- `is true` keeps the planner from turning the condition into a join: it cannot know how few `alike` are, and would
+-- sort every line.
+wanted as materialized (
+    select
+        key.*,
+        abs(key.amount) as pounds
+    from key
+    where
+        ((key.supplier_record_id, abs(key.amount)) in (select alike.supplier_record_id, alike.amount from alike))
+        is true
+),
+
+-- Those that fct_spend holds: it is not asked itself, for it would be read whole.
+counted as (
+    select
+        wanted.*,
+        spend_line.financial_year
+    from wanted
+    inner join {{ ref('spend_line') }} as spend_line
+        on wanted.batch_id = spend_line.batch_id and wanted.line_no = spend_line.line_no
+    inner join basis
+        on
+            spend_line.institution_id = basis.institution_id
+            and spend_line.financial_year = basis.financial_year
+            and spend_line.basis = basis.basis
+    left join twin on wanted.batch_id = twin.batch_id and wanted.line_no = twin.line_no
+    where twin.batch_id is null
 ),
 
 -- Every payment and credit note of those pounds to those supplier records, as far as it counts. From here on all is
 -- windows over these lines: joined with each other, steps whose size the planner cannot know would be nested loops.
 line as (
     select
-        fact.batch_id,
-        fact.line_no,
-        fact.institution_id,
-        fact.financial_year,
-        fact.spend_date,
-        key.supplier_record_id,
-        alike.amount,
-        key.amount < 0 as is_credit,
-        key.invoice_date,
-        key.invoice_key,
-        regexp_replace(key.invoice_key, '[A-Z]{1,2}$', '') as invoice_stem,
-        concat_ws(' ', fact.spend_date, key.transaction_key) as payment_key,
-        count(*) filter (where key.amount < 0) over (
-            partition by key.supplier_record_id, alike.amount order by fact.spend_date desc
+        batch_id,
+        line_no,
+        institution_id,
+        financial_year,
+        spend_date,
+        supplier_record_id,
+        pounds as amount,
+        amount < 0 as is_credit,
+        invoice_date,
+        invoice_key,
+        regexp_replace(invoice_key, '[A-Z]{1,2}$', '') as invoice_stem,
+        concat_ws(' ', spend_date, transaction_key) as payment_key,
+        count(*) filter (where amount < 0) over (
+            partition by supplier_record_id, pounds order by spend_date desc
         ) as credits_from_here,
-        fact.spend_date - lag(fact.spend_date) over (
-            partition by key.supplier_record_id, alike.amount, sign(key.amount) order by fact.spend_date
+        spend_date - lag(spend_date) over (
+            partition by supplier_record_id, pounds, sign(amount) order by spend_date
         ) as gap
-    from key
-    inner join alike on key.supplier_record_id = alike.supplier_record_id and abs(key.amount) = alike.amount
-    inner join {{ ref('fct_spend') }} as fact on key.batch_id = fact.batch_id and key.line_no = fact.line_no
+    from counted
 ),
 
 payment as (

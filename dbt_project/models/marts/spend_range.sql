@@ -29,22 +29,112 @@ cut as (
     ) as every
 ),
 
--- One pass over the lines: which cuts a line reaches is all that is asked of its amount.
-banded as (
+batch as (select batch_id from {{ ref('dim_batch') }} where detail_of is null),
+
+basis as (select * from {{ ref('spend_basis') }} where is_counted),
+
+-- The counted lines are summed by batch first and looked up in dimensions afterwards: line by line that is most of the
+-- work. Which cuts a line reaches is all that is asked of its amount.
+summed as materialized (
+    select
+        line.batch_id,
+        line.institution_id,
+        line.feed_id,
+        line.basis,
+        line.financial_year,
+        line.vat_basis,
+        width_bucket(abs(line.amount), cut.points) as band,
+        sum(line.amount) as amount,
+        count(*) as line_count
+    from {{ ref('spend_line') }} as line
+    cross join cut
+    group by
+        line.batch_id, line.institution_id, line.feed_id, line.basis, line.financial_year, line.vat_basis,
+        width_bucket(abs(line.amount), cut.points)
+    union all
+    select
+        line.batch_id,
+        line.institution_id,
+        line.feed_id,
+        line.basis,
+        line.financial_year,
+        line.vat_basis,
+        width_bucket(abs(line.amount), cut.points) as band,
+        -line.amount as amount,
+        -1 as line_count
+    from {{ ref('spend_line') }} as line
+    inner join {{ ref('line_twin') }} as twin on line.batch_id = twin.batch_id and line.line_no = twin.line_no
+    cross join cut
+),
+
+-- An array, so that their lines are looked up by the index and the others left alone.
+anchor as (
+    select distinct supplier_record_id from {{ ref('int_spend__by_supplier') }} where scope = 'between_anchors'
+),
+
+between_anchors as materialized (
     select
         line.institution_id,
         line.feed_id,
         line.financial_year,
         line.vat_basis,
-        line.scope = 'between_anchors' as is_between_anchors,
         width_bucket(abs(line.amount), cut.points) as band,
         sum(line.amount) as amount,
         count(*) as line_count
     from {{ ref('fct_spend') }} as line
     cross join cut
+    where
+        line.scope = 'between_anchors'
+        and line.supplier_record_id = any(array(select anchor.supplier_record_id from anchor))
     group by
-        line.institution_id, line.feed_id, line.financial_year, line.vat_basis, line.scope = 'between_anchors',
+        line.institution_id, line.feed_id, line.financial_year, line.vat_basis,
         width_bucket(abs(line.amount), cut.points)
+),
+
+part as (
+    select
+        summed.institution_id,
+        summed.feed_id,
+        summed.financial_year,
+        summed.vat_basis,
+        false as is_between_anchors,
+        summed.band,
+        summed.amount,
+        summed.line_count
+    from summed
+    inner join batch on summed.batch_id = batch.batch_id
+    inner join basis
+        on
+            summed.institution_id = basis.institution_id
+            and summed.financial_year = basis.financial_year
+            and summed.basis = basis.basis
+    union all
+    select
+        between_anchors.institution_id,
+        between_anchors.feed_id,
+        between_anchors.financial_year,
+        between_anchors.vat_basis,
+        side.is_between_anchors,
+        between_anchors.band,
+        side.sign * between_anchors.amount,
+        side.sign * between_anchors.line_count
+    from between_anchors
+    cross join lateral (values (false, -1), (true, 1)) as side (is_between_anchors, sign)
+),
+
+banded as (
+    select
+        institution_id,
+        feed_id,
+        financial_year,
+        vat_basis,
+        is_between_anchors,
+        band,
+        sum(amount) as amount,
+        sum(line_count) as line_count
+    from part
+    group by institution_id, feed_id, financial_year, vat_basis, is_between_anchors, band
+    having sum(line_count) <> 0
 ),
 
 floored as (
