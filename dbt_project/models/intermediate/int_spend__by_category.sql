@@ -1,7 +1,7 @@
--- One row per institution, financial year, quarter, basis, supplier record, scope, category bought and heading the lines
--- stand under (empty text where unknown), over the lines of the batches that count, without feeds that detail another one and lines that came by
--- another feed too. What every KPI on spend stands on. Read from the batches' totals; only lines left out or decided by
--- hand are taken from them one by one.
+-- One row per institution, financial year, quarter, basis, supplier record, scope, category bought and heading that the
+-- lines stand under (empty text where unknown), over the lines of the batches that count, without feeds that detail
+-- another one and lines that came by another feed too. What every KPI on spend stands on. Read from the batches'
+-- totals; only lines left out or decided by hand are taken from them one by one.
 {{ config(materialized='table') }}
 
 with total as (select * from {{ ref('spend_total') }}),

@@ -46,17 +46,19 @@ alike as materialized (
     having min(feed_id) <> max(feed_id)
 ),
 
+-- `is true` keeps the planner from turning the condition into a join: it cannot know how few `alike` are, and would
+-- sort every line.
 line as materialized (
     select key.*
-    from alike
-    inner join {{ ref('line_key') }} as key
-        on
-            alike.institution_id = key.institution_id
-            and alike.supplier_name_key = key.supplier_name_key
-            and alike.amount = key.amount
-            and alike.spend_date = key.spend_date
+    from {{ ref('line_key') }} as key
     inner join batch on key.batch_id = batch.batch_id
-    where coalesce(key.transaction_key, key.invoice_key) is not null
+    where
+        coalesce(key.transaction_key, key.invoice_key) is not null
+        and (
+            (key.institution_id, key.supplier_name_key, key.amount, key.spend_date) in (
+                select alike.institution_id, alike.supplier_name_key, alike.amount, alike.spend_date from alike
+            )
+        ) is true
 ),
 
 by_transaction as (

@@ -158,6 +158,8 @@ line as materialized (
         profile_of.profile_no
 ),
 
+asked as (select distinct base, measure from {{ ref('kpi') }} where unit = 'share'),
+
 judged as materialized (
     select
         line.institution_id,
@@ -172,8 +174,7 @@ judged as materialized (
         coalesce(sum(line.amount) filter (where profile_status.is_in), 0) as counted_amount
     from line
     inner join profile_status on line.profile_no = profile_status.profile_no
-    inner join (select distinct base, measure from {{ ref('kpi') }} where unit = 'share') as kpi
-        on line.base = kpi.base and profile_status.measure = kpi.measure
+    inner join asked on line.base = asked.base and profile_status.measure = asked.measure
     group by
         line.institution_id, line.financial_year, line.base, line.is_between_anchors, line.heading,
         profile_status.measure, profile_status.definition_id
@@ -181,8 +182,10 @@ judged as materialized (
 
 cell as materialized (
     select
-        -- one key of four: of several the planner would expect next to no rows, and join them one by one
-        concat_ws(' ', shown.figure_of, judged.base, judged.measure, judged.definition_id) as judged_as,
+        -- one key of five: of several the planner would expect next to no rows, and join them one by one
+        concat_ws(
+            ' ', shown.figure_of, judged.base, judged.measure, judged.definition_id, judged.institution_id
+        ) as judged_as,
         judged.institution_id,
         judged.financial_year,
         judged.heading,
@@ -213,13 +216,15 @@ side as (
         sum(cell.counted_amount) filter (where cell.financial_year = pair.financial_year)
         / nullif(sum(cell.known_amount) filter (where cell.financial_year = pair.financial_year), 0) as rate_1
     from pair
-    inner join cell
-        on pair.judged_as = cell.judged_as and cell.financial_year in (pair.previous_year, pair.financial_year)
     inner join comparable
         on
-            cell.institution_id = comparable.institution_id
-            and pair.financial_year = comparable.financial_year
+            pair.financial_year = comparable.financial_year
             and comparable.is_comparable
+            and pair.institution_id in (comparable.institution_id, 'partnership')
+    inner join cell
+        on
+            pair.judged_as || ' ' || comparable.institution_id = cell.judged_as
+            and cell.financial_year in (pair.previous_year, pair.financial_year)
     group by
         pair.kpi_id, pair.institution_id, pair.financial_year, pair.series_id, cell.institution_id, cell.heading
 ),
