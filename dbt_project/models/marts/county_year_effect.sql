@@ -28,127 +28,23 @@ profile_of as (select supplier_record_id, profile_no from {{ ref('int_kpi__profi
 
 profile_status as (select profile_no, measure, definition_id, is_in from {{ ref('int_kpi__profile_status') }}),
 
-batch as (select batch_id from {{ ref('dim_batch') }} where detail_of is null),
-
-basis as (select * from {{ ref('spend_basis') }} where is_counted),
-
-payee as (select supplier_record_id, scope_position from {{ ref('dim_supplier') }}),
-
-heading as (select * from {{ ref('dim_heading') }}),
-
-scope_rule as (select position, scope from {{ ref('dim_scope_rule') }}),
-
--- As in int_spend__by_category: the lines that do not go with their total are taken out of it, and put back on their
--- own where they count.
-single as (
-    select
-        batch_id,
-        line_no,
-        null as scope_position,
-        -1 as sign
-    from {{ ref('line_twin') }}
-    union all
-    select
-        decided.batch_id,
-        decided.line_no,
-        side.scope_position,
-        side.sign
-    from {{ ref('line_scope_decided') }} as decided
-    left join {{ ref('line_twin') }} as twin
-        on decided.batch_id = twin.batch_id and decided.line_no = twin.line_no
-    cross join lateral (values (null, -1), (decided.scope_position, 1)) as side (scope_position, sign)
-    where twin.batch_id is null
-),
-
-part as (
-    select
-        batch_id,
-        institution_id,
-        financial_year,
-        basis,
-        month_first,
-        supplier_record_id,
-        coalesce(category_code, '') as category_code,
-        coalesce(category_label, '') as category_label,
-        coalesce(expense_type, '') as expense_type,
-        null as decided_position,
-        amount,
-        line_count
-    from {{ ref('spend_total') }}
-    where institution_id in (select institution.institution_id from institution)
-    union all
-    select
-        line.batch_id,
-        line.institution_id,
-        line.financial_year,
-        line.basis,
-        date_trunc('month', line.spend_date)::date,
-        line.supplier_record_id,
-        coalesce(line.category_code, ''),
-        coalesce(line.category_label, ''),
-        coalesce(line.expense_type, ''),
-        single.scope_position,
-        single.sign * line.amount,
-        single.sign
-    from single
-    inner join {{ ref('spend_line') }} as line on single.batch_id = line.batch_id and single.line_no = line.line_no
-    where line.institution_id in (select institution.institution_id from institution)
-),
-
--- Scope is asked for by heading and profile, which are few, and not by line.
-by_heading as materialized (
-    select
-        part.batch_id,
-        part.institution_id,
-        part.financial_year,
-        part.basis,
-        part.month_first,
-        part.category_code,
-        part.category_label,
-        part.expense_type,
-        least(part.decided_position, payee.scope_position) as scope_position,
-        profile_of.profile_no,
-        sum(part.amount) as amount,
-        sum(part.line_count) as line_count
-    from part
-    inner join profile_of on part.supplier_record_id = profile_of.supplier_record_id
-    left join payee on part.supplier_record_id = payee.supplier_record_id
-    group by
-        part.batch_id, part.institution_id, part.financial_year, part.basis, part.month_first, part.category_code,
-        part.category_label, part.expense_type, least(part.decided_position, payee.scope_position),
-        profile_of.profile_no
-),
-
 paid as materialized (
     select
-        part.institution_id,
-        part.financial_year,
-        part.month_first,
-        scope_rule.scope,
-        part.profile_no,
+        line.institution_id,
+        line.financial_year,
+        date_trunc('month', line.spend_date)::date as month_first,
+        line.scope,
+        profile_of.profile_no,
         institution.financial_year_start,
         institution.county_start,
-        sum(part.amount) as amount
-    from by_heading as part
-    inner join institution on part.institution_id = institution.institution_id
-    inner join batch on part.batch_id = batch.batch_id
-    inner join basis
-        on
-            part.institution_id = basis.institution_id
-            and part.financial_year = basis.financial_year
-            and part.basis = basis.basis
-    left join heading
-        on
-            part.institution_id = heading.institution_id
-            and part.category_code = heading.category_code
-            and part.category_label = heading.category_label
-            and part.expense_type = heading.expense_type
-    inner join scope_rule on least(part.scope_position, heading.scope_position) = scope_rule.position
-    where scope_rule.scope <> 'between_anchors'
+        sum(line.amount) as amount
+    from {{ ref('fct_spend') }} as line
+    inner join institution on line.institution_id = institution.institution_id
+    inner join profile_of on line.supplier_record_id = profile_of.supplier_record_id
+    where line.scope <> 'between_anchors'
     group by
-        part.institution_id, part.financial_year, part.month_first, scope_rule.scope, part.profile_no,
-        institution.financial_year_start, institution.county_start
-    having sum(part.line_count) <> 0
+        line.institution_id, line.financial_year, date_trunc('month', line.spend_date), line.scope,
+        profile_of.profile_no, institution.financial_year_start, institution.county_start
 ),
 
 ruled as materialized (
