@@ -1,8 +1,5 @@
 -- One row per batch that counts: the newest loaded one of each institution, feed and period, unless a longer period of
--- the feed covers it. A version that was refused leaves the one before it standing. A table, so that the planner knows
--- how many there are: every sum of spend begins with them.
-{{ config(materialized='table') }}
-
+-- the feed covers it. A version that was refused leaves the one before it standing.
 select *
 from {{ ref('int_batch__judged') }}
 where is_counted
