@@ -3,11 +3,13 @@
 The LocalExecutor forks a process for each task from the scheduler's. A process that first has to import Cosmos, pandas
 and this package takes a second longer, and a county's files and one release are two hundred tasks.
 
-Cosmos sends each of the four steps of every model, seed and test to Airflow's API as it happens, the last one twice,
-and dbt waits meanwhile. The tasks look at how their model ended.
+Cosmos turns everything dbt says, ten thousand debug messages too, into text and back, and sends each of the four steps
+of every model, seed and test to Airflow's API as it happens, the last one twice; dbt waits meanwhile. The tasks look at
+how their model ended.
 """
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -42,11 +44,11 @@ def on_starting() -> None:
 def tell_what_is_asked() -> None:
     """Have Cosmos's watcher send, of each model, how it ended, once; of seeds and tests nothing, for no task waits.
 
-    Its tasks ask for no more.
+    Its tasks ask for no more. Of what dbt says for its own developers it hears nothing else.
     """
+    from cosmos.dbt import runner
     from cosmos.operators._watcher import base
 
-    base._DBT_EVENT_ALLOWLIST = base._DBT_EVENT_ALLOWLIST - {"NodeStart", "NodeCompiling", "NodeExecuting"}
     push, sent = base.safe_xcom_push, dict[str, Any]()
 
     def push_once(task_instance: Any, key: str, value: Any) -> None:
@@ -55,8 +57,24 @@ def tell_what_is_asked() -> None:
             push(task_instance=task_instance, key=key, value=value)
 
     base.safe_xcom_push = push_once
+    get_runner = runner.get_runner
+
+    def runner_that_hears(callbacks: list[Callable[[Any], None]] | None = None) -> Any:
+        return get_runner([_unless_debug(callback) for callback in callbacks or []])
+
+    runner.get_runner = runner_that_hears
     # What dbt says when it starts, which every task asks for at every look, and keeps to itself unless one debugs.
     base.BaseConsumerSensor._log_startup_events = lambda self, task_instance: None
+
+
+def _unless_debug(callback: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Call back of what dbt tells a person, and of how each node ended, which it says for its developers."""
+
+    def called(event: Any) -> None:
+        if event.info.level != "debug" or event.info.name == "NodeFinished":
+            callback(event)
+
+    return called
 
 
 class ForkedTasks(AirflowPlugin):

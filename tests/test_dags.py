@@ -269,25 +269,32 @@ def test_the_dag_of_a_broken_file_fails_with_the_reason_and_is_not_tried_again(
 
 QUIETER = """
 import json, sys
+from types import SimpleNamespace
 from cosmos.operators._watcher import base
+from cosmos.dbt import runner
+from dbt.adapters.events.types import SQLQuery
+from dbt.events.types import NodeFinished, NodeStart, RunResultError
 import forked_tasks
 
-before = set(base._DBT_EVENT_ALLOWLIST)
 assert "_log_startup_events" in vars(base.BaseConsumerSensor)
 forked_tasks.tell_what_is_asked()
-said = []
+said, heard = [], []
 class Task:
     def xcom_push(self, key, value): said.append(key)
     def xcom_pull(self, **key): said.append(key)
 base.BaseConsumerSensor._log_startup_events(None, Task())
 for node in ("model.one", "test.one", "seed.one"):
-    for name in ("NodeStart", "NodeFinished", "NodeFinished"):
+    for name in ("NodeFinished", "NodeFinished"):
         event = {
             "info": {"name": name, "msg": "done"},
             "data": {"node_info": {"unique_id": node, "node_status": "success", "resource_type": node[:-4]}},
         }
         base.store_dbt_resource_status_from_log(json.dumps(event), {"context": {"ti": Task()}})
-json.dump([sorted(before - base._DBT_EVENT_ALLOWLIST), said], open(sys.argv[1], "w"))
+(called,) = runner.get_runner([lambda event: heard.append(event.info.name)]).callbacks
+for kind in (SQLQuery, NodeStart, NodeFinished, RunResultError):
+    level = kind.level_tag(kind.__new__(kind)).value
+    called(SimpleNamespace(info=SimpleNamespace(level=level, name=kind.__name__)))
+json.dump([heard, said], open(sys.argv[1], "w"))
 """
 
 
@@ -300,6 +307,6 @@ def test_a_build_tells_the_tasks_that_wait_for_it_how_each_model_ended_and_no_mo
         "PYTHONPATH": str(settings.home() / "plugins"),
     }
     subprocess.run([sys.executable, "-c", QUIETER, str(found)], env=environment, cwd=tmp_path, check=True)
-    left_out, said = json.loads(found.read_text())
-    assert left_out == ["NodeCompiling", "NodeExecuting", "NodeStart"]
+    heard, said = json.loads(found.read_text())
+    assert heard == ["NodeFinished", "RunResultError"]
     assert sorted(said) == ["model__one_dbt_event", "model__one_status"]

@@ -141,22 +141,22 @@ def _ended(watch: _Watch, runs: dict[str, str]) -> bool:
 
 
 def _released(watch: _Watch, before: list[str]) -> bool:
-    for run in watch.client.runs("release"):
-        if run["dag_run_id"] in before:
+    for run in watch.client.runs("release", "running", "failed"):
+        run_id = run["dag_run_id"]
+        if run_id in before:
             continue
         if run["state"] == "failed":
-            raise UserError(_failure(watch, "release", run["dag_run_id"]))
-        if run["state"] == "running":
-            tasks = watch.client.tasks("release", run["dag_run_id"])
-            done = sum(task["state"] in {"success", "skipped"} for task in tasks)
-            busy = [task["task_display_name"] for task in tasks if task["state"] == "running"]
-            if done > 1:
-                watch.tell("release", f"release: {done} of {len(tasks)} tasks done{f', {busy[-1]}' if busy else ''}")
+            raise UserError(_failure(watch, "release", run_id))
+        done = watch.client.count_tasks("release", run_id, "success", "skipped")
+        if done > 1:
+            of = watch.client.count_tasks("release", run_id)
+            busy = [task["task_display_name"] for task in watch.client.tasks("release", run_id, "running")]
+            watch.tell("release", f"release: {done} of {of} tasks done{f', {busy[-1]}' if busy else ''}")
     return _is_current()
 
 
 def _failure(watch: _Watch, dag_id: str, run_id: str) -> str:
-    failed = [task for task in watch.client.tasks(dag_id, run_id) if task["state"] == "failed"]
+    failed = watch.client.tasks(dag_id, run_id, "failed")
     said = []
     for task in failed:
         lines = [line for line in watch.client.log(dag_id, run_id, task).splitlines() if line.strip()]

@@ -18,7 +18,12 @@ _OF_A_MODEL = (
     *("unique_id", "name", "package_name", "resource_type", "original_file_path", "fqn", "depends_on", "tags"),
     "config",
 )
-_QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "False", "DBT_USE_COLORS": "False", "DO_NOT_TRACK": "1"}
+_QUIET = {
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+    "DBT_USE_COLORS": "False",
+    "DO_NOT_TRACK": "1",
+    "DBT_LOG_LEVEL_FILE": "none",  # its ten thousand lines cost a tenth of a build, and what failed is said anyway
+}
 
 
 def environment() -> dict[str, str]:

@@ -235,22 +235,27 @@ class Client:
         """Start a run of a DAG; its id."""
         return str(self._call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None})["dag_run_id"])
 
-    def runs(self, dag_id: str = "~") -> list[dict[str, Any]]:
-        """Runs of a DAG, or of all, newest first."""
-        runs: list[dict[str, Any]] = self._call("GET", f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=100")[
-            "dag_runs"
-        ]
+    def runs(self, dag_id: str = "~", *states: str) -> list[dict[str, Any]]:
+        """Runs of a DAG, or of all, newest first; at most the hundred newest, with states only those in one of them."""
+        path = f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=100{_with_states(states)}"
+        runs: list[dict[str, Any]] = self._call("GET", path)["dag_runs"]
         return runs
 
-    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Task instances of a run."""
-        path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances?limit=100"
-        tasks: list[dict[str, Any]] = []
-        while True:
-            page = self._call("GET", f"{path}&offset={len(tasks)}")
-            tasks += page["task_instances"]
-            if not page["task_instances"] or len(tasks) >= page["total_entries"]:
-                return tasks
+    def tasks(self, dag_id: str, run_id: str, *states: str) -> list[dict[str, Any]]:
+        """Task instances of a run, at most a hundred, with states only those in one of them."""
+        tasks: list[dict[str, Any]] = self._tasks(dag_id, run_id, states, 100)["task_instances"]
+        return tasks
+
+    def count_tasks(self, dag_id: str, run_id: str, *states: str) -> int:
+        """How many task instances a run has, with states how many of them are in one of those.
+
+        Airflow counts two hundred in a tenth of the time in which it lists them.
+        """
+        return int(self._tasks(dag_id, run_id, states, 1)["total_entries"])
+
+    def _tasks(self, dag_id: str, run_id: str, states: tuple[str, ...], limit: int) -> dict[str, Any]:
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances?limit={limit}{_with_states(states)}"
+        return self._call("GET", path)
 
     def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> str:
         """The log of a task instance's last try, as plain text."""
@@ -258,6 +263,10 @@ class Client:
         path = f"dags/{dag_id}/dagRuns/{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         found = self._call("GET", f"{path}?map_index={task['map_index']}&full_content=true")
         return "\n".join(text for line in found["content"] for text in _log_texts(line))
+
+
+def _with_states(states: tuple[str, ...]) -> str:
+    return "".join(f"&state={state}" for state in states)
 
 
 def _log_texts(line: Any) -> list[str]:
