@@ -552,14 +552,14 @@ def test_without_a_log_notices_tell_of_what_was_advertised_and_no_more(county: C
     kept_back = "update ops.batch set status = %s where institution_id = %s and kind = 'portal'"
     county.connection.execute(kept_back, ["refused", bedford])
     try:
-        build("int_procurement__opportunity")
+        build("int_batch__counted int_procurement__opportunity")
         found = county.rows(
             "select ocid, provenance, days, exclusion_id, outcome from intermediate.int_procurement__opportunity"
             f" where institution_id = '{bedford}'"
         )
     finally:
         county.connection.execute(kept_back, ["loaded", bedford])
-        build("int_procurement__opportunity")
+        build("int_batch__counted int_procurement__opportunity")
     days = {ocid: number for ocid, _, number, _, _ in found if number is not None}
     assert {provenance for _, provenance, *_ in found} == {"notice"}
     assert len(days) > 10

@@ -121,7 +121,8 @@ judged as (
     left join sector on written.written = sector.written
 )
 
--- What is in no authority (closed postcodes of Northern Ireland, box numbers) is known by its district only.
+-- What is in no authority (closed postcodes of Northern Ireland, box numbers) is known by its district only. Each is looked
+-- up on its own: the planner expects millions here, and would read the whole list for some thousands.
 select
     judged.written,
     judged.reading,
@@ -144,4 +145,9 @@ select
         when judged.reading = 'outward' or postcode.postcode is not null then 'district'
     end as precision
 from judged
-left join {{ ref('stg_reference__postcode') }} as postcode on judged.postcode = postcode.postcode
+left join lateral (
+    select *
+    from {{ ref('stg_reference__postcode') }} as list
+    where list.postcode = judged.postcode
+    limit 1
+) as postcode on true

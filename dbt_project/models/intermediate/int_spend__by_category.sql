@@ -4,9 +4,7 @@
 -- totals; only lines left out or decided by hand are taken from them one by one.
 {{ config(materialized='table') }}
 
-with total as (select * from {{ ref('spend_total') }}),
-
-batch as (select batch_id from {{ ref('int_batch__counted') }} where detail_of is null),
+with batch as (select batch_id from {{ ref('int_batch__counted') }} where detail_of is null),
 
 payee as (select supplier_record_id, scope_position from {{ ref('int_scope__payee') }}),
 
@@ -35,17 +33,21 @@ single as (
     where twin.batch_id is null
 ),
 
+-- Which batches count is asked of each part on its own: of both together the planner knows no batches, and expects few.
 part as (
     select
-        batch_id, institution_id, financial_year, quarter, basis, supplier_record_id, category_code, category_label,
-        expense_type, amount, line_count, null as scope_position
-    from total
+        total.institution_id, total.financial_year, total.quarter, total.basis, total.supplier_record_id,
+        total.category_code, total.category_label, total.expense_type, total.amount, total.line_count,
+        null as scope_position
+    from {{ ref('spend_total') }} as total
+    inner join batch on total.batch_id = batch.batch_id
     union all
     select
-        line.batch_id, line.institution_id, line.financial_year, line.quarter, line.basis,
-        line.supplier_record_id, line.category_code, line.category_label, line.expense_type,
-        single.sign * line.amount, single.sign, single.scope_position
+        line.institution_id, line.financial_year, line.quarter, line.basis, line.supplier_record_id,
+        line.category_code, line.category_label, line.expense_type, single.sign * line.amount, single.sign,
+        single.scope_position
     from single
+    inner join batch on single.batch_id = batch.batch_id
     inner join {{ ref('spend_line') }} as line on single.batch_id = line.batch_id and single.line_no = line.line_no
 )
 
@@ -61,14 +63,14 @@ select
     sum(part.amount) as amount,
     sum(part.line_count)::bigint as line_count
 from part
-inner join batch on part.batch_id = batch.batch_id
 left join payee on part.supplier_record_id = payee.supplier_record_id
+-- one key of four: of several the planner expects most rows to be alike, and sorts them all
 left join heading
     on
-        part.institution_id = heading.institution_id
-        and coalesce(part.category_code, '') = heading.category_code
-        and coalesce(part.category_label, '') = heading.category_label
-        and coalesce(part.expense_type, '') = heading.expense_type
+        array[
+            part.institution_id, coalesce(part.category_code, ''), coalesce(part.category_label, ''),
+            coalesce(part.expense_type, '')
+        ] = array[heading.institution_id, heading.category_code, heading.category_label, heading.expense_type]
 left join rule on least(part.scope_position, payee.scope_position, heading.scope_position) = rule.position
 group by 1, 2, 3, 4, 5, 6, 7, 8
 having sum(part.line_count) <> 0

@@ -3,7 +3,7 @@
 -- record's own name and, where that matches none, by the name of the supplier it is resolved to.
 {{ config(materialized='table', indexes=[{'columns': ['supplier_record_id'], 'unique': true}]) }}
 
-with record as (
+with recursive record as (
     select
         supplier_record_id,
         institution_id,
@@ -15,7 +15,14 @@ with record as (
     where not is_individual
 ),
 
-pattern as (select * from {{ ref('public_body_pattern') }}),
+pattern as materialized (
+    select
+        pattern_id,
+        body_type,
+        pattern,
+        row_number() over (order by position) as place
+    from {{ ref('public_body_pattern') }}
+),
 
 -- A register's body has one type, whichever of its names is asked for.
 body as (
@@ -69,14 +76,34 @@ name as materialized (
     ) as written
 ),
 
+-- One pattern after the other, each on the names that none before it matched: most match one of the first, and to try
+-- every pattern on every name takes three times as long.
+tried as (
+    select
+        name,
+        plain,
+        0::bigint as place,
+        false as is_told
+    from name
+    union all
+    select
+        tried.name,
+        tried.plain,
+        pattern.place,
+        tried.plain ~* pattern.pattern
+    from tried
+    inner join pattern on tried.place + 1 = pattern.place
+    where not tried.is_told
+),
+
 told as (
-    select distinct on (name.name)
-        name.name,
+    select
+        tried.name,
         pattern.pattern_id,
         pattern.body_type
-    from name
-    inner join pattern on name.plain ~* pattern.pattern
-    order by name.name, pattern.position
+    from tried
+    inner join pattern on tried.place = pattern.place
+    where tried.is_told
 ),
 
 anchor as (

@@ -41,7 +41,10 @@ paid as materialized (
     from {{ ref('fct_spend') }} as line
     inner join institution on line.institution_id = institution.institution_id
     inner join profile_of on line.supplier_record_id = profile_of.supplier_record_id
-    where line.scope <> 'between_anchors'
+    -- said twice, as a filter too: as a join alone it would come after all that the lines themselves are joined with
+    where
+        line.scope <> 'between_anchors'
+        and line.institution_id = any(array(select asked.institution_id from institution as asked))
     group by
         line.institution_id, line.financial_year, date_trunc('month', line.spend_date), line.scope,
         profile_of.profile_no, institution.financial_year_start, institution.county_start

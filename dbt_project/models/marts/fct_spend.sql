@@ -3,13 +3,9 @@
 -- the payment, its payee or its heading matches.
 {{ config(materialized='view') }}
 
-with line as (select * from {{ ref('spend_line') }}),
-
-batch as (select batch_id from {{ ref('dim_batch') }} where detail_of is null),
-
-basis as (select * from {{ ref('spend_basis') }} where is_counted),
-
-twin as (select batch_id, line_no from {{ ref('line_twin') }}),
+with line as (
+    {{ counted_line() }}
+),
 
 payee as (select supplier_record_id, scope_position from {{ ref('dim_supplier') }}),
 
@@ -43,13 +39,6 @@ select
     line.sheet as source_sheet,
     line.source_row
 from line
-inner join batch on line.batch_id = batch.batch_id
-inner join basis
-    on
-        line.institution_id = basis.institution_id
-        and line.financial_year = basis.financial_year
-        and line.basis = basis.basis
-left join twin on line.batch_id = twin.batch_id and line.line_no = twin.line_no
 left join payee on line.supplier_record_id = payee.supplier_record_id
 left join heading
     on
@@ -59,4 +48,3 @@ left join heading
         and coalesce(line.expense_type, '') = heading.expense_type
 left join decided on line.batch_id = decided.batch_id and line.line_no = decided.line_no
 left join rule on least(decided.scope_position, payee.scope_position, heading.scope_position) = rule.position
-where twin.batch_id is null

@@ -107,6 +107,7 @@ followed as (
 pair as materialized (
     select
         followed.*,
+        row_number() over () as pair_no,
         concat_ws(' ', followed.institution_id, followed.base, followed.measure, followed.definition_id) as judged_as,
         rejudged.value as value_before_rejudged
     from followed
@@ -203,10 +204,7 @@ cell as materialized (
 -- Both years of a heading side by side, both judged by this year's definition.
 side as (
     select
-        pair.kpi_id,
-        pair.institution_id as figure_of,
-        pair.financial_year,
-        pair.series_id,
+        pair.pair_no,
         cell.institution_id,
         cell.heading,
         coalesce(sum(cell.total_amount) filter (where cell.financial_year = pair.previous_year), 0) as total_0,
@@ -225,41 +223,31 @@ side as (
         on
             pair.judged_as || ' ' || comparable.institution_id = cell.judged_as
             and cell.financial_year in (pair.previous_year, pair.financial_year)
-    group by
-        pair.kpi_id, pair.institution_id, pair.financial_year, pair.series_id, cell.institution_id, cell.heading
+    group by pair.pair_no, cell.institution_id, cell.heading
 ),
 
 -- A heading of one year only has that year's rate in both, so that it comes or goes as mix. One of which nothing is
 -- known in either year says nothing.
 rated as (
     select
-        kpi_id,
-        figure_of,
-        financial_year,
-        series_id,
+        pair_no,
         institution_id,
-        heading,
         total_0,
         total_1,
         coalesce(rate_0, rate_1) as rate_0,
         coalesce(rate_1, rate_0) as rate_1,
         sum(total_0) over its_institution as institution_0,
         sum(total_1) over its_institution as institution_1,
-        sum(total_0) over its_figure as figure_0,
-        sum(total_1) over its_figure as figure_1
+        sum(total_0) over its_pair as figure_0,
+        sum(total_1) over its_pair as figure_1
     from side
     where coalesce(rate_0, rate_1) is not null
-    window
-        its_institution as (partition by kpi_id, figure_of, financial_year, series_id, institution_id),
-        its_figure as (partition by kpi_id, figure_of, financial_year, series_id)
+    window its_institution as (partition by pair_no, institution_id), its_pair as (partition by pair_no)
 ),
 
 member as (
     select
-        kpi_id,
-        figure_of,
-        financial_year,
-        series_id,
+        pair_no,
         institution_id,
         max(institution_0) / nullif(max(figure_0), 0) as weight_0,
         max(institution_1) / nullif(max(figure_1), 0) as weight_1,
@@ -269,22 +257,19 @@ member as (
             (total_1 / nullif(institution_1, 0) - total_0 / nullif(institution_0, 0)) * (rate_0 + rate_1) / 2
         ) as mix
     from rated
-    group by kpi_id, figure_of, financial_year, series_id, institution_id
+    group by pair_no, institution_id
 ),
 
 compared as materialized (
     select
-        kpi_id,
-        figure_of,
-        financial_year,
-        series_id,
+        pair_no,
         sum(weight_0 * value_0) as comparable_0,
         sum(weight_1 * value_1) as comparable_1,
         sum((weight_1 - weight_0) * (value_0 + value_1) / 2) as volume,
         sum((weight_0 + weight_1) / 2 * mix) as mix,
         count(*)::integer as institutions_compared
     from member
-    group by kpi_id, figure_of, financial_year, series_id
+    group by pair_no
     -- an institution without pounds in one of the years has no shares of them
     having bool_and(weight_0 * value_0 is not null and weight_1 * value_1 is not null)
 ),
@@ -307,15 +292,10 @@ effect as (
         round(
             pair.value - pair.value_before_rejudged - coalesce(compared.comparable_1 - compared.comparable_0, 0), 8
         ) as data_effect,
-        compared.kpi_id is not null as is_compared,
+        compared.pair_no is not null as is_compared,
         coalesce(compared.institutions_compared, 0) as institutions_compared
     from pair
-    left join compared
-        on
-            pair.kpi_id = compared.kpi_id
-            and pair.institution_id = compared.figure_of
-            and pair.financial_year = compared.financial_year
-            and pair.series_id = compared.series_id
+    left join compared on pair.pair_no = compared.pair_no
 )
 
 select

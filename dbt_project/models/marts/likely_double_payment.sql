@@ -46,10 +46,6 @@ alike as materialized (
         or min(coalesce(transaction_key, '')) <> max(coalesce(transaction_key, ''))
 ),
 
-basis as (select * from {{ ref('spend_basis') }} where is_counted),
-
-twin as (select batch_id, line_no from {{ ref('line_twin') }}),
-
 -- `is true` keeps the planner from turning the condition into a join: it cannot know how few `alike` are, and would
 -- sort every line.
 wanted as materialized (
@@ -62,21 +58,16 @@ wanted as materialized (
         is true
 ),
 
--- Those that fct_spend holds: it is not asked itself, for it would be read whole.
+spend_line as (
+    {{ counted_line() }}
+),
+
 counted as (
     select
         wanted.*,
         spend_line.financial_year
     from wanted
-    inner join {{ ref('spend_line') }} as spend_line
-        on wanted.batch_id = spend_line.batch_id and wanted.line_no = spend_line.line_no
-    inner join basis
-        on
-            spend_line.institution_id = basis.institution_id
-            and spend_line.financial_year = basis.financial_year
-            and spend_line.basis = basis.basis
-    left join twin on wanted.batch_id = twin.batch_id and wanted.line_no = twin.line_no
-    where twin.batch_id is null
+    inner join spend_line on wanted.batch_id = spend_line.batch_id and wanted.line_no = spend_line.line_no
 ),
 
 -- Every payment and credit note of those pounds to those supplier records, as far as it counts. From here on all is

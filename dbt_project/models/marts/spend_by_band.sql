@@ -37,6 +37,10 @@ edge as (
     group by institution_id
 ),
 
+line as (
+    {{ counted_line() }}
+),
+
 payment as (
     select
         institution_id,
@@ -46,7 +50,7 @@ payment as (
         vat_basis,
         sum(amount) as amount,
         count(*) as line_count
-    from {{ ref('fct_spend') }}
+    from line
     where basis in ('ledger', 'card')
     group by
         institution_id, financial_year, supplier_record_id, spend_date, vat_basis, transaction_ref,
