@@ -10,6 +10,7 @@ how their model ended.
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -44,25 +45,38 @@ def on_starting() -> None:
 def tell_what_is_asked() -> None:
     """Have Cosmos's watcher send, of each model, how it ended, once; of seeds and tests nothing, for no task waits.
 
-    Its tasks ask for no more. Of what dbt says for its own developers it hears nothing else.
+    Its tasks ask for no more: a model's SQL is in dbt's documentation. It is sent while dbt goes on, and the build ends
+    when all is sent. Of what dbt says for its own developers the watcher hears nothing else.
     """
     from cosmos.dbt import runner
     from cosmos.operators._watcher import base
 
-    push, sent = base.safe_xcom_push, dict[str, Any]()
+    push, get_runner = base.safe_xcom_push, runner.get_runner
+    sent, on_its_way = dict[str, Any](), list[Future[None]]()
+    sender = ThreadPoolExecutor(1)  # one, so that all arrives in its order; its thread starts in the task's process
 
     def push_once(task_instance: Any, key: str, value: Any) -> None:
-        if key.startswith("model__") and sent.get(key) != value:
+        if key.startswith("model__") and not key.endswith("_compiled_sql") and sent.get(key) != value:
             sent[key] = value
-            push(task_instance=task_instance, key=key, value=value)
-
-    base.safe_xcom_push = push_once
-    get_runner = runner.get_runner
+            on_its_way.append(sender.submit(push, task_instance=task_instance, key=key, value=value))
 
     def runner_that_hears(callbacks: list[Callable[[Any], None]] | None = None) -> Any:
-        return get_runner([_unless_debug(callback) for callback in callbacks or []])
+        if not callbacks:
+            return get_runner()
+        dbt = get_runner([_unless_debug(callback) for callback in callbacks])
+        invoke = dbt.invoke
 
-    runner.get_runner = runner_that_hears
+        def invoke_and_send(*arguments: Any, **named: Any) -> Any:
+            done = invoke(*arguments, **named)
+            for message in on_its_way:
+                message.result()
+            return done
+
+        dbt.invoke = invoke_and_send
+        return dbt
+
+    base.safe_xcom_push, runner.get_runner = push_once, runner_that_hears
+    base.BaseConsumerSensor._cache_compiled_sql = lambda self, task_instance, context: None
     # What dbt says when it starts, which every task asks for at every look, and keeps to itself unless one debugs.
     base.BaseConsumerSensor._log_startup_events = lambda self, task_instance: None
 

@@ -268,7 +268,7 @@ def test_the_dag_of_a_broken_file_fails_with_the_reason_and_is_not_tried_again(
 
 
 QUIETER = """
-import json, sys
+import json, sys, time
 from types import SimpleNamespace
 from cosmos.operators._watcher import base
 from cosmos.dbt import runner
@@ -276,13 +276,17 @@ from dbt.adapters.events.types import SQLQuery
 from dbt.events.types import NodeFinished, NodeStart, RunResultError
 import forked_tasks
 
-assert "_log_startup_events" in vars(base.BaseConsumerSensor)
+assert {"_cache_compiled_sql", "_log_startup_events"} <= set(vars(base.BaseConsumerSensor))
 forked_tasks.tell_what_is_asked()
 said, heard = [], []
 class Task:
-    def xcom_push(self, key, value): said.append(key)
+    def xcom_push(self, key, value):
+        time.sleep(0.2)
+        said.append(key)
     def xcom_pull(self, **key): said.append(key)
 base.BaseConsumerSensor._log_startup_events(None, Task())
+base.BaseConsumerSensor._cache_compiled_sql(None, Task(), {})
+base.safe_xcom_push(task_instance=Task(), key="model__one_compiled_sql", value="select 1")
 for node in ("model.one", "test.one", "seed.one"):
     for name in ("NodeFinished", "NodeFinished"):
         event = {
@@ -290,11 +294,14 @@ for node in ("model.one", "test.one", "seed.one"):
             "data": {"node_info": {"unique_id": node, "node_status": "success", "resource_type": node[:-4]}},
         }
         base.store_dbt_resource_status_from_log(json.dumps(event), {"context": {"ti": Task()}})
-(called,) = runner.get_runner([lambda event: heard.append(event.info.name)]).callbacks
+build = runner.get_runner([lambda event: heard.append(event.info.name)])
+(called,) = build.callbacks
+build.invoke(["--version"])  # at the end of which all is sent
+told = len(said)
 for kind in (SQLQuery, NodeStart, NodeFinished, RunResultError):
     level = kind.level_tag(kind.__new__(kind)).value
     called(SimpleNamespace(info=SimpleNamespace(level=level, name=kind.__name__)))
-json.dump([heard, said], open(sys.argv[1], "w"))
+json.dump([heard, said, told], open(sys.argv[1], "w"))
 """
 
 
@@ -307,6 +314,7 @@ def test_a_build_tells_the_tasks_that_wait_for_it_how_each_model_ended_and_no_mo
         "PYTHONPATH": str(settings.home() / "plugins"),
     }
     subprocess.run([sys.executable, "-c", QUIETER, str(found)], env=environment, cwd=tmp_path, check=True)
-    heard, said = json.loads(found.read_text())
+    heard, said, told = json.loads(found.read_text())
     assert heard == ["NodeFinished", "RunResultError"]
-    assert sorted(said) == ["model__one_dbt_event", "model__one_status"]
+    assert said == ["model__one_dbt_event", "model__one_status"]
+    assert told == 2
