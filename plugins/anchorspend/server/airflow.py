@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -94,7 +96,7 @@ class Address:
 def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
     """Start Airflow unless it runs, and wait until its scheduler and DAG processor are healthy.
 
-    The dbt project is parsed and `meanwhile` is called while Airflow comes up, which keeps one core busy for long.
+    The dbt project is parsed and `meanwhile` is called while Airflow comes up: each keeps one core busy for long.
     Raises `UserError` with the end of its log when it does not come up in time.
     """
     if address := running():
@@ -116,8 +118,10 @@ def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
         )
     local.write_private(process_file(), json.dumps({"pid": process.pid, "url": f"http://127.0.0.1:{port}"}))
     try:
-        model.prepare()
-        meanwhile()
+        with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+            parsed = beside.submit(model.prepare)
+            meanwhile()
+            parsed.result()
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             if address := running():
