@@ -9,9 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,10 +27,15 @@ _USER = "admin"
 _START_SECONDS = 600
 _ASK_AGAIN = 5
 # `airflow standalone` without its triggerer, which runs what is deferred: nothing here is. Told to stop, it stays until
-# its parts have, or nobody would take note of their end.
+# its parts have, or nobody would take note of their end. DAG files are read once there is what the release's is drawn
+# from: a file that failed is not read again for a minute.
 _ALL_PARTS = """
 trap : TERM
-airflow db migrate && { airflow scheduler & airflow dag-processor & airflow api-server & wait; wait; }
+airflow db migrate && {
+    airflow scheduler & airflow api-server &
+    { until test -e "$1"; do sleep 0.2; done; exec airflow dag-processor; } &
+    wait; wait
+}
 """
 
 
@@ -96,7 +99,7 @@ class Address:
 def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
     """Start Airflow unless it runs, and wait until its scheduler and DAG processor are healthy.
 
-    The dbt project is parsed and `meanwhile` is called while Airflow comes up: each keeps one core busy for long.
+    The dbt project is parsed and `meanwhile` is called while Airflow comes up, which keeps one core busy for long.
     Raises `UserError` with the end of its log when it does not come up in time.
     """
     if address := running():
@@ -109,7 +112,7 @@ def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
     log = folder() / "standalone.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            ["sh", "-c", _ALL_PARTS],
+            ["sh", "-c", _ALL_PARTS, "airflow", str(model.graph())],
             env=variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -118,10 +121,8 @@ def start(meanwhile: Callable[[], None] = lambda: None) -> Address:
         )
     local.write_private(process_file(), json.dumps({"pid": process.pid, "url": f"http://127.0.0.1:{port}"}))
     try:
-        with ProcessPoolExecutor(1, get_context("spawn")) as beside:
-            parsed = beside.submit(model.prepare)
-            meanwhile()
-            parsed.result()
+        model.prepare()
+        meanwhile()
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             if address := running():
