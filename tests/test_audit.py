@@ -470,7 +470,10 @@ def test_the_audit_is_written_to_data_docs(judgements: Judgements) -> None:
 
 
 def test_a_critical_failure_leaves_the_published_release_and_is_not_lost_in_what_the_library_says(
-    copy: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    copy: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def build() -> None:
         build_candidate(copy)
@@ -482,6 +485,7 @@ def test_a_critical_failure_leaves_the_published_release_and_is_not_lost_in_what
     with caplog.at_level("INFO"), pytest.raises(release.AuditFailed, match="beta_police"):
         release.make()
     assert not [record for record in caplog.records if record.name.startswith("great_expectations")]
+    assert not capsys.readouterr().out
     assert copy.execute("select * from marts.fct_spend").fetchall() == before
     assert one(copy, "select max(release_id) from marts.release") == 2
     assert one(copy, "select status from ops.release where release_id = 3") == "failed"

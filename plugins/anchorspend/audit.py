@@ -4,11 +4,12 @@ A critical failure stops the release; warnings are recorded and shown. A gate mu
 suite that lost an expectation, has none, or looks at another schema is itself a failure.
 """
 
+import io
 import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,10 @@ def audit(release_id: int) -> Verdict:
 
     Raises `HollowSuite`; a failed check is in the verdict, not an error.
     """
-    verdict = Verdict(_run(settings.expectations()))
+    # It tells and prints of its own workings in a thousand lines, among which what the audit says would not be found.
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    with redirect_stdout(io.StringIO()):
+        verdict = Verdict(_run(settings.expectations()))
     with warehouse.connect() as connection:
         connection.execute("delete from ops.audit where release_id = %s", [release_id])
         with connection.cursor() as cursor:
@@ -110,8 +114,6 @@ def _run(folder: Path) -> list[Check]:
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     os.environ["ANCHORSPEND_GX_RESULTS"] = str(_results())
     os.environ["ANCHORSPEND_GX_URL"] = warehouse.url().replace("postgresql://", "postgresql+psycopg2://", 1)
-    # Under Airflow it tells of its own workings in a thousand lines, and what an audit says would not be found.
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     # Imported late: it takes seconds, and only this step needs it.
     import great_expectations as gx
 
