@@ -252,10 +252,7 @@ class Client:
         return tasks
 
     def count_tasks(self, dag_id: str, run_id: str, *states: str) -> int:
-        """How many task instances a run has, with states how many of them are in one of those.
-
-        Airflow counts two hundred in a tenth of the time in which it lists them.
-        """
+        """How many task instances a run has, with states how many of them are in one of those."""
         return int(self._tasks(dag_id, run_id, states, 1)["total_entries"])
 
     def _tasks(self, dag_id: str, run_id: str, states: tuple[str, ...], limit: int) -> dict[str, Any]:
