@@ -121,8 +121,8 @@ judged as (
     left join sector on written.written = sector.written
 )
 
--- What is in no authority (closed postcodes of Northern Ireland, box numbers) is known by its district only. Each is looked
--- up on its own: the planner expects millions here, and would read the whole list for some thousands.
+-- What is in no authority (closed postcodes of Northern Ireland, box numbers) is known by its district only. Each is
+-- looked up on its own: the planner expects millions here, and would read the whole list for some thousands.
 select
     judged.written,
     judged.reading,
@@ -146,8 +146,9 @@ select
     end as precision
 from judged
 left join lateral (
-    select *
+    select list.*
     from {{ ref('stg_reference__postcode') }} as list
     where list.postcode = judged.postcode
+    order by list.postcode
     limit 1
 ) as postcode on true
