@@ -516,6 +516,52 @@ def test_more_payments_need_no_quote_under_the_strategys_threshold(county: Count
     assert below["luton_council_from_5000"] > below["luton_council_from_1000"] > 0
 
 
+def test_payments_of_a_year_are_summed_again_when_what_they_are_made_of_changed(county: County) -> None:
+    """What was kept is told by a mark, which summing again loses."""
+    placed = "select * from intermediate.int_payment__placed order by 1, 2, 3, 4, 5, 6"
+    before = county.rows(placed)
+    every = {(institution, financial_year) for institution, financial_year, *_ in before}
+    luton = {("luton_council", financial_year) for financial_year in ("2017-18", "2018-19", "2019-20")}
+    assert luton < every
+    ((batch_id,),) = county.rows(
+        "select batch_id from candidate.dim_batch"
+        " where (institution_id, feed_id, period_label) = ('luton_council', 'ledger', '2018-05')"
+    )
+    twin = "intermediate.int_spend__twin"
+    columns, line = "(batch_id, line_no, institution_id, financial_year)", (batch_id, 1, "luton_council", "2018-19")
+    changes = {
+        "select": ("select", set()),
+        "update seeds.threshold_band set lower = lower + 1 where band_id = 'from_1000'": (
+            "update seeds.threshold_band set lower = lower - 1 where band_id = 'from_1000'",
+            luton,
+        ),
+        f"update candidate.dim_batch set detail_of = 'cards' where batch_id = {batch_id}": (
+            f"update candidate.dim_batch set detail_of = null where batch_id = {batch_id}",
+            {("luton_council", "2018-19")},
+        ),
+        f"insert into {twin} {columns} values {line}": (
+            f"delete from {twin} where {columns} = {line}",
+            {("luton_council", "2018-19")},
+        ),
+    }
+    for change, (back, summed_again) in changes.items():
+        county.connection.execute("update intermediate.int_payment__placed set payment_count = -abs(payment_count)")
+        county.connection.execute(change.encode())
+        try:
+            build("int_payment__placed")
+        finally:
+            county.connection.execute(back.encode())
+        kept = county.rows(
+            "select distinct institution_id, financial_year from intermediate.int_payment__placed"
+            " where payment_count < 0"
+        )
+        assert set(kept) == every - summed_again
+        build("int_payment__placed")
+    county.connection.execute("update intermediate.int_payment__placed set made_of = gen_random_uuid()")
+    build("int_payment__placed")
+    assert county.rows(placed) == before
+
+
 def test_no_private_person_is_named(county: County) -> None:
     people = {row["name"].casefold() for row in county.true("individuals")}
     assert len(people) > 3

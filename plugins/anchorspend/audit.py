@@ -9,6 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,19 +115,22 @@ def _run(folder: Path) -> list[Check]:
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     os.environ["ANCHORSPEND_GX_RESULTS"] = str(_results())
     os.environ["ANCHORSPEND_GX_URL"] = warehouse.url().replace("postgresql://", "postgresql+psycopg2://", 1)
-    # Imported late: it takes seconds, and only this step needs it.
-    import great_expectations as gx
+    with _lines_summed() as summed:
+        # Imported late: it takes seconds, and only this step needs it.
+        import great_expectations as gx
 
-    context = gx.get_context(mode="file", context_root_dir=str(folder))
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # a plain mapping is what it takes
-    checkpoint = context.checkpoints.get("release")
-    for definition in checkpoint.validation_definitions:
-        refuse_hollow(definition.suite, definition.asset, folder / "suites")
-    judged = {definition.suite.name for definition in checkpoint.validation_definitions}
-    written = {path.stem for path in (folder / "suites").glob("*.json")}
-    if judged != written:
-        raise HollowSuite(f"the checkpoint judges {sorted(judged)}, but {folder / 'suites'} holds {sorted(written)}")
-    with _lines_summed():
+        context = gx.get_context(mode="file", context_root_dir=str(folder))
+        context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # it takes a plain mapping
+        checkpoint = context.checkpoints.get("release")
+        for definition in checkpoint.validation_definitions:
+            refuse_hollow(definition.suite, definition.asset, folder / "suites")
+        judged = {definition.suite.name for definition in checkpoint.validation_definitions}
+        written = {path.stem for path in (folder / "suites").glob("*.json")}
+        if judged != written:
+            raise HollowSuite(
+                f"the checkpoint judges {sorted(judged)}, but {folder / 'suites'} holds {sorted(written)}"
+            )
+        summed.result()
         results = checkpoint.run()
     context.build_data_docs()
     return [
@@ -137,25 +141,30 @@ def _run(folder: Path) -> list[Check]:
 
 
 @contextmanager
-def _lines_summed() -> Iterator[None]:
-    """Keep `ops.counted_total` while checks run: the candidate's lines, read once, in place of once by every check."""
-    with warehouse.connect(autocommit=True) as connection:
-        connection.execute(
-            """
-            drop table if exists ops.counted_total;
-            create unlogged table ops.counted_total as
-            select
-                batch_id, institution_id, financial_year, basis, supplier_record_id, scope,
-                count(*) as line_count, sum(amount) as amount
-            from candidate.fct_spend
-            group by batch_id, institution_id, financial_year, basis, supplier_record_id, scope;
-            analyze ops.counted_total
-            """
-        )
+def _lines_summed() -> Iterator[Future[Any]]:
+    """Make `ops.counted_total` for the checks and drop it afterwards: the candidate's lines, read once, in place of
+    once by every check. Its result is there when the table is; the caller goes on meanwhile.
+    """
+    with warehouse.connect(autocommit=True) as connection, ThreadPoolExecutor(1) as beside:
         try:
-            yield
+            yield beside.submit(
+                connection.execute,
+                """
+                drop table if exists ops.counted_total;
+                -- one process reads while the other sums; the planner takes handing the lines over for too dear
+                set parallel_tuple_cost = 0;
+                set max_parallel_workers_per_gather = 1;
+                create unlogged table ops.counted_total as
+                select
+                    batch_id, institution_id, financial_year, basis, supplier_record_id, scope,
+                    count(*) as line_count, sum(amount) as amount
+                from candidate.fct_spend
+                group by batch_id, institution_id, financial_year, basis, supplier_record_id, scope;
+                analyze ops.counted_total
+                """,
+            )
         finally:
-            connection.execute("drop table ops.counted_total")
+            connection.execute("drop table if exists ops.counted_total")
 
 
 def refuse_hollow(suite: Any, asset: Any, suites: Path) -> None:

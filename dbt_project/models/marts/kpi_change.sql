@@ -26,10 +26,6 @@ with figure as materialized (
     where kpi.unit = 'share' and kpi.base is not null
 ),
 
-profile_of as (select supplier_record_id, profile_no from {{ ref('int_kpi__profile_of') }}),
-
-profile_status as (select profile_no, measure, definition_id, is_in from {{ ref('int_kpi__profile_status') }}),
-
 series as (
     select
         split_part(definition_id, '@', 1) as series_id,
@@ -135,52 +131,6 @@ comparable as materialized (
     where now.institution_id <> 'partnership'
 ),
 
--- Pounds are summed by profile and spread over the definitions afterwards.
-line as materialized (
-    select
-        line.institution_id,
-        line.financial_year,
-        scope_base.base,
-        line.scope = 'between_anchors' as is_between_anchors,
-        line.heading,
-        profile_of.profile_no,
-        sum(line.amount) as amount
-    from {{ ref('int_spend__by_category') }} as line
-    inner join {{ ref('spend_basis') }} as spent
-        on
-            line.institution_id = spent.institution_id
-            and line.financial_year = spent.financial_year
-            and line.basis = spent.basis
-            and spent.is_counted
-    inner join {{ ref('scope_base') }} as scope_base on line.scope = scope_base.scope
-    inner join profile_of on line.supplier_record_id = profile_of.supplier_record_id
-    group by
-        line.institution_id, line.financial_year, scope_base.base, line.scope = 'between_anchors', line.heading,
-        profile_of.profile_no
-),
-
-asked as (select distinct base, measure from {{ ref('kpi') }} where unit = 'share'),
-
-judged as materialized (
-    select
-        line.institution_id,
-        line.financial_year,
-        line.base,
-        line.is_between_anchors,
-        line.heading,
-        profile_status.measure,
-        profile_status.definition_id,
-        sum(line.amount) as total_amount,
-        coalesce(sum(line.amount) filter (where profile_status.is_in is not null), 0) as known_amount,
-        coalesce(sum(line.amount) filter (where profile_status.is_in), 0) as counted_amount
-    from line
-    inner join profile_status on line.profile_no = profile_status.profile_no
-    inner join asked on line.base = asked.base and profile_status.measure = asked.measure
-    group by
-        line.institution_id, line.financial_year, line.base, line.is_between_anchors, line.heading,
-        profile_status.measure, profile_status.definition_id
-),
-
 cell as materialized (
     select
         -- one key of five: of several the planner would expect next to no rows, and join them one by one
@@ -190,15 +140,12 @@ cell as materialized (
         judged.institution_id,
         judged.financial_year,
         judged.heading,
-        sum(judged.total_amount) as total_amount,
-        sum(judged.known_amount) as known_amount,
-        sum(judged.counted_amount) as counted_amount
-    from judged
+        judged.total_amount,
+        judged.known_amount,
+        judged.counted_amount
+    from {{ ref('int_kpi__heading') }} as judged
     cross join lateral (values (judged.institution_id), ('partnership')) as shown (figure_of)
     where shown.figure_of <> 'partnership' or not judged.is_between_anchors
-    group by
-        shown.figure_of, judged.institution_id, judged.financial_year, judged.base, judged.heading, judged.measure,
-        judged.definition_id
 ),
 
 -- Both years of a heading side by side, both judged by this year's definition.
