@@ -133,6 +133,7 @@ def _configuration() -> str:
             "max_wal_senders = 0",
             "max_wal_size = 4GB  # a load should not wait for checkpoints",
             "checkpoint_timeout = 15min",
+            "autovacuum_vacuum_insert_scale_factor = 1  # a release's tables are written once: nothing to clear away",
             "wal_compression = on",
             "timezone = 'UTC'",
             "logging_collector = off",
