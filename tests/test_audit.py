@@ -467,6 +467,10 @@ def test_critical_failures_and_warnings_are_told_apart() -> None:
 
 def test_the_audit_is_written_to_data_docs(judgements: Judgements) -> None:
     assert audit.data_docs().is_file()
+    folder = audit.data_docs().parent
+    suites = {suite for suite, _ in WRITTEN}
+    assert {path.stem for path in folder.glob("expectations/*.html")} == suites
+    assert {path.relative_to(folder).parts[1] for path in folder.glob("validations/*/*/*/*.html")} == suites
 
 
 def test_a_critical_failure_leaves_the_published_release_and_is_not_lost_in_what_the_library_says(

@@ -518,7 +518,7 @@ def test_more_payments_need_no_quote_under_the_strategys_threshold(county: Count
 
 def test_payments_of_a_year_are_summed_again_when_what_they_are_made_of_changed(county: County) -> None:
     """What was kept is told by a mark, which summing again loses."""
-    placed = "select * from intermediate.int_payment__placed order by 1, 2, 3, 4, 5, 6"
+    placed = "select * from intermediate.int_kpi__payment order by 1, 2, 3, 4, 5, 6"
     before = county.rows(placed)
     every = {(institution, financial_year) for institution, financial_year, *_ in before}
     luton = {("luton_council", financial_year) for financial_year in ("2017-18", "2018-19", "2019-20")}
@@ -545,20 +545,19 @@ def test_payments_of_a_year_are_summed_again_when_what_they_are_made_of_changed(
         ),
     }
     for change, (back, summed_again) in changes.items():
-        county.connection.execute("update intermediate.int_payment__placed set payment_count = -abs(payment_count)")
+        county.connection.execute("update intermediate.int_kpi__payment set payment_count = -abs(payment_count)")
         county.connection.execute(change.encode())
         try:
-            build("int_payment__placed")
+            build("int_kpi__payment")
         finally:
             county.connection.execute(back.encode())
         kept = county.rows(
-            "select distinct institution_id, financial_year from intermediate.int_payment__placed"
-            " where payment_count < 0"
+            "select distinct institution_id, financial_year from intermediate.int_kpi__payment where payment_count < 0"
         )
         assert set(kept) == every - summed_again
-        build("int_payment__placed")
-    county.connection.execute("update intermediate.int_payment__placed set made_of = gen_random_uuid()")
-    build("int_payment__placed")
+        build("int_kpi__payment")
+    county.connection.execute("update intermediate.int_kpi__payment set made_of = gen_random_uuid()")
+    build("int_kpi__payment")
     assert county.rows(placed) == before
 
 

@@ -297,6 +297,17 @@ def test_a_reader_with_a_long_query_holds_the_switch_up_and_no_longer_than_a_min
     assert publish.publish(release_id).release_id == release_id
 
 
+def test_a_table_that_is_vacuumed_does_not_hold_the_switch_up(
+    copy: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release_id = open_candidate(copy)
+    judge(copy, release_id)
+    monkeypatch.setattr(publish, "_PATIENCE_SECONDS", 0)
+    with warehouse.connect() as vacuum:
+        vacuum.execute("lock table warehouse.fct_spend in share update exclusive mode")
+        assert publish.publish(release_id).release_id == release_id
+
+
 def test_the_readers_password_is_the_one_that_was_given(copy: psycopg.Connection) -> None:
     address = warehouse.reader_url()
     password = address.partition("bi_reader:")[2].partition("@")[0]

@@ -333,11 +333,13 @@ def _marts(connection: psycopg.Connection) -> list[sql.Identifier]:
 def _lock_marts(connection: psycopg.Connection) -> None:
     """Keep readers out of every mart at one stroke, or of none: taken one by one, the locks of this switch and of a
     reader's query over two marts could wait for each other. Raises `UserError` when a reader holds on for too long.
+
+    `lock table` would lock the tables that a view stands on as well, and wait for whoever vacuums those; setting the
+    owner that a view has locks the view alone.
     """
     views = _marts(connection)
-    if not views:
-        return
-    statement = sql.SQL("lock table {} in access exclusive mode nowait").format(sql.SQL(", ").join(views))
+    alone = [sql.SQL("alter view {} owner to current_user").format(view) for view in views]
+    statement = sql.SQL("; ").join([sql.SQL("set local lock_timeout = '10ms'"), *alone, sql.SQL("reset lock_timeout")])
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:

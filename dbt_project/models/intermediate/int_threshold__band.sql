@@ -3,7 +3,7 @@
 -- them; regimes and bands are then sums over these places.
 with regime as (select * from {{ ref('threshold_band') }}),
 
-institution as (select institution_id, institution_type from {{ ref('dim_institution') }}),
+institution as (select institution_id, institution_type from {{ ref('stg_ops__institution') }}),
 
 -- The first pence of a band: the threshold itself, or a penny above it where it belongs to the band below.
 band as (

@@ -7,7 +7,7 @@
 -- says which of them were in force.
 with band as (select * from {{ ref('int_threshold__band') }}),
 
-placed as (select * from {{ ref('int_payment__placed') }}),
+placed as (select * from {{ ref('int_kpi__payment') }}),
 
 supplier as (select supplier_record_id, supplier_id from {{ ref('dim_supplier') }}),
 
